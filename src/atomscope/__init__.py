@@ -1,0 +1,52 @@
+"""napari-atomscope: from a lazy movie to latent-coloured atoms.
+
+The public verbs are loaded when first used: importing atomscope loads neither torch nor Qt nor napari.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+#: public name -> module that holds it
+_PUBLIC = {
+    "FindParams": "atomscope.data.params",
+    "CropParams": "atomscope.data.params",
+    "FitParams": "atomscope.data.params",
+    "GridParams": "atomscope.data.params",
+    "ClusterParams": "atomscope.data.params",
+    "ShowParams": "atomscope.data.params",
+    "SimulateParams": "atomscope.data.params",
+    "RVAE": "atomscope.data.params",
+    "Axis": "atomscope.data",
+    "Patches": "atomscope.data",
+    "Run": "atomscope.data",
+    "Sites": "atomscope.data",
+    "Stack": "atomscope.data",
+    "open": "atomscope.pipeline",
+    "find_atoms": "atomscope.pipeline",
+    "grid": "atomscope.pipeline",
+    "crop": "atomscope.pipeline",
+    "fit": "atomscope.pipeline",
+    "encode": "atomscope.pipeline",
+    "cluster": "atomscope.pipeline",
+    "layers": "atomscope.pipeline",
+    "save": "atomscope.pipeline",
+    "load": "atomscope.pipeline",
+}
+
+__all__ = ["__version__", "simulate", *sorted(_PUBLIC)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name == "simulate":  # the room itself: ats.simulate.movie(...)
+        return importlib.import_module("atomscope.simulate")
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'atomscope' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

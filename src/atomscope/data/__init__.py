@@ -1,0 +1,30 @@
+"""The nouns: what flows through atomscope. Frozen records and parameter classes, no algorithms."""
+
+from atomscope.data.axes import Axis, default_axes
+from atomscope.data.lazy import compute
+from atomscope.data.model import History, ModelState
+from atomscope.data.patches import Normalisation, Patches
+from atomscope.data.progress import OnProgress, Progress, ShouldStop, check_stop, report
+from atomscope.data.provenance import Provenance
+from atomscope.data.run import Run
+from atomscope.data.sites import Sites
+from atomscope.data.stack import Stack
+
+__all__ = [
+    "Axis",
+    "History",
+    "ModelState",
+    "Normalisation",
+    "OnProgress",
+    "Patches",
+    "Progress",
+    "Provenance",
+    "Run",
+    "ShouldStop",
+    "Sites",
+    "Stack",
+    "check_stop",
+    "compute",
+    "default_axes",
+    "report",
+]

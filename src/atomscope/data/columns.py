@@ -1,0 +1,37 @@
+"""The column dictionary of the site table: what each name means and its unit."""
+
+from __future__ import annotations
+
+#: Columns that every site table has.
+CORE = ("site", "frame", "row", "col", "kind", "score", "flag")
+
+#: name -> (unit, meaning). Names that end in ``_sd`` are the standard deviation of the name before.
+COLUMNS: dict[str, tuple[str, str]] = {
+    "site": ("", "stable id of the site"),
+    "frame": ("", "flat index over the navigation axes"),
+    "row": ("px", "sub-pixel row, 0 at the centre of the top-left pixel, downwards"),
+    "col": ("px", "sub-pixel column, 0 at the centre of the top-left pixel, rightwards"),
+    "kind": ("", "what the site is: atom, grid, particle, ..."),
+    "score": ("", "quality of the finding, 0 to 1"),
+    "flag": ("", "why a step could not use the site; empty when all is well"),
+    "row_sd": ("px", "standard error of row from the fit"),
+    "col_sd": ("px", "standard error of col from the fit"),
+    "sigma": ("px", "Gaussian standard deviation of the column (geometric mean of the two axes)"),
+    "ellipticity": ("", "major over minor standard deviation of the column"),
+    "amplitude": ("counts", "peak height over the local background"),
+    "background": ("counts", "local background under the peak"),
+    "residual": ("counts", "rms residual of the fit"),
+    "angle": ("rad", "orientation, 0 along +col, +pi/2 along +row, in (-pi, pi]"),
+    "angle_sd": ("rad", "circular standard deviation of angle"),
+    "shift_row": ("px", "shift along rows in the laboratory frame"),
+    "shift_col": ("px", "shift along columns in the laboratory frame"),
+    "reconstruction_error": ("", "mean squared error of the normalised patch"),
+    "cluster": ("", "class found in the latent space; -1 is none"),
+    "track": ("", "id of the track; -1 is none"),
+}
+
+
+def describe_unit(name: str) -> str:
+    """Return the unit of a column (empty when it has none or is unknown)."""
+    base = name[:-3] if name.endswith("_sd") and name not in COLUMNS else name
+    return COLUMNS.get(base, ("", ""))[0]

@@ -1,0 +1,39 @@
+"""Parameters of finding atoms and of laying a grid."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from atomscope.data.params.base import Params, field
+
+
+class FindParams(Params):
+    """Find atom columns as bright (or dark) round peaks."""
+
+    method: Literal["peaks"] = field("peaks", "Method", "How sites are found.")
+    polarity: Literal["bright", "dark"] = field("bright", "Contrast", "Whether atoms are bright (HAADF) or dark (ABF).")
+    spacing_px: float | None = field(
+        None, "Spacing", "Nearest-neighbour distance; empty: measured from the image itself.", unit="px", gt=2.0
+    )
+    threshold: float = field(
+        4.0, "Threshold", "Smallest peak height over the local noise (robust signal-to-noise).", gt=0.0
+    )
+    min_separation: float = field(
+        0.5,
+        "Minimum separation",
+        "Of two sites closer than this fraction of the spacing the weaker is dropped.",
+        advanced=True,
+        gt=0.0,
+        le=1.0,
+    )
+    refine: bool = field(True, "Sub-pixel fit", "Fit a 2-D Gaussian to each column and report its errors.")
+    first_frame: int = field(0, "First frame", "First frame to use.", advanced=True, ge=0)
+    last_frame: int | None = field(None, "Last frame", "Last frame to use; empty: the last one.", advanced=True, ge=0)
+    stride: int = field(1, "Stride", "Use every so many frames.", advanced=True, ge=1)
+
+
+class GridParams(Params):
+    """Lay sites on a regular grid (a sliding window)."""
+
+    step_px: float = field(8.0, "Step", "Distance between grid sites.", unit="px", gt=0.0)
+    margin_px: float = field(0.0, "Margin", "Distance kept from the edges of the image.", unit="px", ge=0.0)

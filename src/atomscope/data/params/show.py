@@ -1,0 +1,28 @@
+"""Parameters of clustering the latents and of showing them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from atomscope.data.params.base import Params, field
+
+
+class ClusterParams(Params):
+    """Sort sites into classes by their latents."""
+
+    method: Literal["gmm", "kmeans", "hdbscan"] = field("gmm", "Method", "Clustering method.")
+    n_clusters: int | None = field(None, "Classes", "Number of classes; empty: chosen by BIC (gmm).", ge=1)
+    use_angle: bool = field(False, "Use the angle", "Cluster on the angle too, on the circle.")
+    symmetry_order: int = field(
+        1, "Symmetry order", "Angles are taken modulo 360/n degrees when they are used.", ge=1, le=24
+    )
+    seed: int = field(0, "Seed", "Makes the run reproducible.", advanced=True, ge=0)
+
+
+class ShowParams(Params):
+    """Turn sites and latents into layers."""
+
+    color: str = field("z1", "Colour by", "Column of the site table that colours the points.")
+    colormap: str | None = field(None, "Colormap", "Colormap; empty: viridis, or a cyclic one for angles.")
+    size_px: float | None = field(None, "Point size", "Diameter of the points; empty: from the spacing.", unit="px")
+    vectors: bool = field(False, "Angle as vectors", "Draw the angle of each site as a short line.")

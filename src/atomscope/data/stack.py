@@ -1,0 +1,153 @@
+"""Stack: a lazy array with calibrated axes, read frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+from atomscope.data.axes import Axis, default_axes
+from atomscope.data.lazy import compute
+from atomscope.errors import InputError, ShapeError
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An image, a movie or a 4D scan: lazy, calibrated, never loaded whole.
+
+    Parameters
+    ----------
+    data : dask.array.Array, shape (*navigation, row, col)
+        Real numbers or booleans, at least two axes.
+    axes : tuple of Axis
+        One per array axis; navigation axes first, the last two are signal.
+    name : str
+        Short name for layers and files.
+    source : str
+        Where it was read from (empty when made in memory).
+    metadata : mapping
+        What else the file said, JSON-able.
+
+    Raises
+    ------
+    ShapeError
+        If there are fewer than two axes, an axis is empty, or ``axes`` does not match.
+    InputError
+        If the numbers are complex or not numbers.
+    """
+
+    data: da.Array
+    axes: tuple[Axis, ...]
+    name: str = "data"
+    source: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.data.ndim < 2:
+            raise ShapeError(f"{self.name}: wanted at least 2 axes (row, col), got shape {self.data.shape}")
+        if len(self.axes) != self.data.ndim:
+            raise ShapeError(f"{self.name}: {self.data.ndim} array axes but {len(self.axes)} calibrated axes")
+        if 0 in self.data.shape:
+            raise ShapeError(f"{self.name}: an axis is empty, shape {self.data.shape}")
+        if self.data.dtype.kind not in "buif":
+            raise InputError(
+                f"{self.name}: wanted real numbers, got dtype {self.data.dtype}; "
+                "take the magnitude or one channel first"
+            )
+
+    @classmethod
+    def from_array(
+        cls,
+        array: Any,
+        axes: Sequence[Axis] | None = None,
+        *,
+        name: str = "data",
+        source: str = "",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Stack:
+        """Wrap a numpy, dask or zarr array (or anything that slices like one), one frame a chunk.
+
+        Parameters
+        ----------
+        array : array-like, shape (*navigation, row, col)
+        axes : sequence of Axis, optional
+            Pixel axes when absent.
+        """
+        if isinstance(array, Stack):
+            return array
+        if not isinstance(array, da.Array):
+            if not (hasattr(array, "shape") and hasattr(array, "dtype")):
+                array = np.asarray(array)
+            if array.ndim < 2:
+                raise ShapeError(f"{name}: wanted at least 2 axes (row, col), got shape {array.shape}")
+            chunks = (1,) * (array.ndim - 2) + tuple(array.shape[-2:])
+            # asarray=True: zarr and h5py data sets hand back numpy frames when sliced.
+            array = da.from_array(array, chunks=chunks, asarray=True, name=False)
+        return cls(
+            array,
+            tuple(axes) if axes is not None else default_axes(array.ndim),
+            name=name,
+            source=source,
+            metadata=dict(metadata or {}),
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return tuple(int(n) for n in self.data.shape)
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """Shape (rows, cols) of one frame."""
+        return self.shape[-2], self.shape[-1]
+
+    @property
+    def navigation_shape(self) -> tuple[int, ...]:
+        """Shape of the navigation axes; empty for one image."""
+        return self.shape[:-2]
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames (product of the navigation axes)."""
+        return int(np.prod(self.navigation_shape, dtype=np.int64))
+
+    @property
+    def pixel_axes(self) -> tuple[Axis, Axis]:
+        """The (row, col) axes."""
+        return self.axes[-2], self.axes[-1]
+
+    def frame(self, index: int) -> np.ndarray:
+        """Read one frame.
+
+        Parameters
+        ----------
+        index : int
+            Flat index over the navigation axes, C order.
+
+        Returns
+        -------
+        numpy.ndarray, shape (rows, cols), the stack's dtype
+        """
+        if not 0 <= index < self.n_frames:
+            raise InputError(f"{self.name}: frame {index} asked for, but there are {self.n_frames}")
+        where = np.unravel_index(index, self.navigation_shape) if self.navigation_shape else ()
+        return compute(self.data[tuple(int(i) for i in where)])
+
+    def frames(self, indices: Sequence[int] | None = None) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (index, frame) one at a time, in order."""
+        for index in range(self.n_frames) if indices is None else indices:
+            yield int(index), self.frame(int(index))
+
+    def with_axes(self, axes: Sequence[Axis]) -> Stack:
+        """Return the same data with other axes (a new calibration)."""
+        return replace(self, axes=tuple(axes))
+
+    def __repr__(self) -> str:
+        parts = [
+            f"{a.name} {n}" + (f" x {a.scale:.4g} {a.unit}" if a.calibrated else "")
+            for a, n in zip(self.axes, self.shape, strict=True)
+        ]
+        return f"Stack({self.name!r}: {', '.join(parts)}; {self.data.dtype})"
