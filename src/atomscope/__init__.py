@@ -37,7 +37,7 @@ _PUBLIC = {
     "load": "atomscope.pipeline",
 }
 
-__all__ = ["__version__", "simulate", *sorted(_PUBLIC)]  # noqa: PLE0604
+__all__ = ["__version__", "simulate", *sorted(_PUBLIC)]
 
 
 def __getattr__(name: str) -> Any:

@@ -146,7 +146,7 @@ class Sites:
         return replace(self, table=table)
 
     def units(self) -> dict[str, str]:
-        """Unit of each column, for file headers."""
+        """Return the unit of each column, for file headers."""
         return {str(c): describe_unit(str(c)) for c in self.table.columns}
 
 
