@@ -1,1 +1,67 @@
-"""TODO room."""
+"""The steps wired together: public verbs, recipes, and the running of them.
+
+The only room that knows the others. Rooms are imported when a verb is called, so that importing this one
+loads no torch.
+"""
+
+from atomscope.pipeline.execute import apply_run, run_recipe
+from atomscope.pipeline.recipe import STEPS, Recipe, Step, TrainParams
+from atomscope.pipeline.records import (
+    as_stack,
+    describe,
+    list_runs,
+    load,
+    make_run,
+    read_sites,
+    save,
+    save_stack,
+    save_table,
+    simulate_to,
+)
+from atomscope.pipeline.samples import list_samples, open_sample
+from atomscope.pipeline.show import layers, manifold, recolor, vectors
+from atomscope.pipeline.verbs import (
+    cluster,
+    crop,
+    encode,
+    estimate_patches,
+    find_atoms,
+    find_in_frame,
+    fit,
+    grid,
+    open,
+)
+
+__all__ = [
+    "STEPS",
+    "Recipe",
+    "Step",
+    "TrainParams",
+    "apply_run",
+    "as_stack",
+    "cluster",
+    "crop",
+    "describe",
+    "encode",
+    "estimate_patches",
+    "find_atoms",
+    "find_in_frame",
+    "fit",
+    "grid",
+    "layers",
+    "list_runs",
+    "list_samples",
+    "load",
+    "make_run",
+    "manifold",
+    "open",
+    "open_sample",
+    "read_sites",
+    "recolor",
+    "run_recipe",
+    "save",
+    "save_stack",
+    "save_table",
+    "simulate_to",
+    "vectors",
+]

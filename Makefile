@@ -1,0 +1,55 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both install what they need into .venv.
+PYTHON ?= python3
+VENV   := .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+PY     := $(BIN)/python
+PIP    := $(PY) -m pip --disable-pip-version-check
+STAMP  := $(VENV)/.installed
+export OMP_NUM_THREADS ?= 2
+
+.PHONY: help system demo test slow bench docs clean
+
+help:
+	@echo "make demo    install everything and run the main job on the shipped sample"
+	@echo "make test    install everything and run lint, types, import contracts and tests"
+	@echo "make slow    the slow truths too (minutes)"
+	@echo "make bench   side by side with the peers"
+	@echo "make docs    make the screenshots of the docs again"
+	@echo "make system  install the Debian packages that a napari window needs (as root)"
+
+# What a window needs on Debian. Without them everything but the window works.
+system:
+	@sh tools/system.sh
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PIP) install -q --upgrade "pip>=24"
+	$(PIP) install -q -c constraints.txt torch
+	$(PIP) install -q -c constraints.txt -e ".[pyqt6,formats,dev]"
+	@touch $(STAMP)
+
+demo: system $(STAMP)
+	$(BIN)/atomscope demo --out demo_out
+
+test: system $(STAMP)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(BIN)/lint-imports --no-logo
+	$(PY) -m pytest -m "not slow"
+
+slow: system $(STAMP)
+	$(PY) -m pytest -m slow
+
+bench: $(STAMP)
+	$(PY) benchmarks/run.py
+
+docs: system $(STAMP)
+	$(PY) docs/make_screenshots.py
+
+clean:
+	rm -rf $(VENV) demo_out build dist

@@ -1,0 +1,207 @@
+"""Running a recipe without a window: the steps in order, resumable, into a run folder."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from atomscope.data import OnProgress, Patches, Progress, Run, ShouldStop, Sites, Stack, check_stop
+from atomscope.data.params import ClusterParams, CropParams, FindParams, GridParams
+from atomscope.errors import InputError, Stopped
+from atomscope.pipeline import verbs
+from atomscope.pipeline.recipe import OpenParams, Recipe, Step, TrainParams
+from atomscope.pipeline.records import as_stack, make_run, save
+from atomscope.pipeline.resume import Workspace
+
+if TYPE_CHECKING:
+    from atomscope.models import Model
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class State:
+    """What the steps so far have made."""
+
+    stack: Stack | None = None
+    sites: Sites | None = None
+    patches: Patches | None = None
+    model: Model | None = None
+
+
+def run_recipe(
+    recipe: Recipe | str | Path,
+    source: Any = None,
+    *,
+    sites: Sites | None = None,
+    folder: str | Path | None = None,
+    name: str | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Run:
+    """Run a recipe from its first step to its last.
+
+    Parameters
+    ----------
+    recipe : Recipe or path of a YAML file
+    source : Stack, array or path, optional
+        What to run on, instead of the recipe's own ``open`` step.
+    sites : Sites, optional
+        Sites to start from, for a recipe that begins after finding.
+    folder : path, optional
+        Run folder to write. Work in progress is kept beside it, so that a run that was cancelled or
+        killed goes on where it was when the same recipe is run again on the same data.
+    on_progress : callable, optional
+        ``progress.what`` is the name of the step.
+    should_stop : callable, optional
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    ParameterError
+        If the recipe has an unknown step or field.
+    InputError
+        If a step comes before what it needs.
+    Stopped
+        When asked to stop; what was finished is kept for the next time when ``folder`` was given.
+    """
+    if not isinstance(recipe, Recipe):
+        recipe = Recipe.from_yaml(recipe)
+    state = State(sites=sites)
+    if source is not None:
+        state = State(stack=as_stack(source), sites=sites)
+        if state.stack is not None and state.stack.source:
+            recipe = recipe.with_source(state.stack.source, _key(recipe))
+        recipe_steps = [s for s in recipe if s.name != "open"]
+    else:
+        recipe_steps = list(recipe)
+    work = Workspace(Path(folder) if folder is not None else None, sites)
+    for step in recipe_steps:
+        check_stop(should_stop)
+        log.info("step %s", step.name)
+        state = _do(step, state, work, _named(on_progress, step.name), should_stop)
+    run = make_run(
+        name or (Path(folder).name if folder is not None else "run"),
+        sites=state.sites,
+        model=state.model,
+        recipe=recipe,
+        stack=state.stack,
+    )
+    if folder is not None:
+        save(run, folder)
+        work.clear()
+    return run
+
+
+def _key(recipe: Recipe) -> str | None:
+    params = recipe.first("open")
+    return params.key if isinstance(params, OpenParams) else None
+
+
+def _named(on_progress: OnProgress | None, step: str) -> OnProgress | None:
+    """Report every progress of a step under the step's name."""
+    if on_progress is None:
+        return None
+
+    def named(progress: Progress) -> None:
+        on_progress(replace(progress, what=step))
+
+    return named
+
+
+def _do(
+    step: Step, state: State, work: Workspace, on_progress: OnProgress | None, should_stop: ShouldStop | None
+) -> State:
+    """Run one step on the state."""
+    params = step.params
+    hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
+    if isinstance(params, OpenParams):
+        return replace(state, stack=verbs.open(params.path, key=params.key))
+    if isinstance(params, FindParams):
+        stack = _need(state.stack, step, "open")
+        work.extend(step, stack)
+        sites = work.read_sites()
+        if sites is None:
+            sites = verbs.find_atoms(stack, params, **hooks)
+            work.write_sites(sites)
+        return replace(state, sites=sites)
+    if isinstance(params, GridParams):
+        stack = _need(state.stack, step, "open")
+        work.extend(step, stack)
+        return replace(state, sites=verbs.grid(stack, params))
+    if isinstance(params, CropParams):
+        stack, sites = _need(state.stack, step, "open"), _need(state.sites, step, "find or grid")
+        work.extend(step, stack)
+        patches = verbs.crop(stack, sites, params, **hooks)
+        return replace(state, patches=patches, sites=sites.join(flags_table(patches)))
+    if isinstance(params, TrainParams):
+        patches, sites = _need(state.patches, step, "crop"), _need(state.sites, step, "find or grid")
+        work.extend(step, _need(state.stack, step, "open"))
+        model = verbs.fit(patches, params.model, params.fit, checkpoint=work.checkpoint, **hooks)
+        if model.history.stopped:
+            raise Stopped("training was stopped; run the same recipe again to go on", partial=model)
+        table = verbs.encode(model, patches, device=params.fit.device, **hooks)
+        return replace(state, model=model, sites=sites.join(table))
+    if isinstance(params, ClusterParams):
+        sites = _need(state.sites, step, "train")
+        return replace(state, sites=sites.join(verbs.cluster(sites, params)))
+    return state  # "show" is for whoever opens the run
+
+
+def _need(record: Any, step: Step, before: str) -> Any:
+    if record is None:
+        raise InputError(f"recipe: step {step.name!r} needs a step {before!r} before it; add one to the recipe")
+    return record
+
+
+def apply_run(
+    run: Run,
+    source: Any,
+    *,
+    sites: Sites | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Sites:
+    """Encode other data with the model of a run, found and cut as the run's recipe says.
+
+    Parameters
+    ----------
+    run : Run
+    source : Stack, array or path
+    sites : Sites, optional
+        Sites of the data, when they are known already.
+
+    Returns
+    -------
+    Sites
+        With the latent columns joined.
+
+    Raises
+    ------
+    InputError
+        If the run has no model or its recipe does not say how windows are cut.
+    """
+    if run.model is None:
+        raise InputError(f"run {run.name!r} holds no model; train one first")
+    recipe = Recipe.from_list(run.recipe)
+    keep = [s for s in recipe if s.name == "crop" or (s.name in ("find", "grid") and sites is None)]
+    state, work = State(stack=as_stack(source), sites=sites), Workspace(None)
+    for step in keep:
+        state = _do(step, state, work, _named(on_progress, step.name), should_stop)
+    if state.patches is None or state.sites is None:
+        raise InputError(f"run {run.name!r}: its recipe has no crop step, so windows cannot be cut the same way")
+    table = verbs.encode(run.model, state.patches, on_progress=_named(on_progress, "encode"), should_stop=should_stop)
+    return state.sites.join(table)
+
+
+def flags_table(patches: Patches) -> pd.DataFrame:
+    """Return the flags of patches as a table to join by site."""
+    index = pd.Index(list(patches.flags), dtype="int64", name="site")
+    return pd.DataFrame({"flag": list(patches.flags.values())}, index=index, dtype=object)

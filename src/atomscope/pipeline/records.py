@@ -1,0 +1,130 @@
+"""Records to and from disk: runs, tables, stacks, and what counts as a Stack."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from atomscope.data import History, ModelState, OnProgress, Run, ShouldStop, Sites, Stack
+from atomscope.data.params import SimulateParams
+
+if TYPE_CHECKING:
+    from atomscope.models import Model
+    from atomscope.pipeline.recipe import Recipe
+
+
+def as_stack(source: Any) -> Stack:
+    """Return a Stack from a Stack, a path, or any array of shape (*navigation, rows, cols)."""
+    if isinstance(source, Stack):
+        return source
+    if isinstance(source, (str, Path)):
+        from atomscope import io
+
+        return io.open_stack(source)
+    return Stack.from_array(source)
+
+
+def make_run(
+    name: str = "run",
+    *,
+    sites: Sites | None = None,
+    model: Model | ModelState | None = None,
+    recipe: Recipe | list[dict[str, Any]] | None = None,
+    stack: Stack | None = None,
+    meta: dict[str, Any] | None = None,
+) -> Run:
+    """Gather what one pass made into a Run, ready for :func:`save`."""
+    from atomscope.pipeline.recipe import Recipe
+
+    state = model if model is None or isinstance(model, ModelState) else model.to_state()
+    history = getattr(model, "history", History())
+    return Run(
+        name=name,
+        sites=sites,
+        model=state,
+        history=history.table,
+        recipe=recipe.to_list() if isinstance(recipe, Recipe) else list(recipe or []),
+        source=stack.source if stack is not None else "",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        meta=dict(meta or {}),
+    )
+
+
+def save(run: Run, folder: str | Path) -> Path:
+    """Write a run folder that :func:`load` reopens with everything.
+
+    Raises
+    ------
+    SaveError
+        If it cannot be written; what was there before is untouched.
+    """
+    from atomscope import io
+
+    return Path(io.write_run(run, Path(folder)))
+
+
+def load(folder: str | Path) -> Run:
+    """Reopen a run folder."""
+    from atomscope import io
+
+    return io.read_run(Path(folder))
+
+
+def list_runs(folder: str | Path) -> list[dict[str, Any]]:
+    """List the runs in a folder, newest first."""
+    from atomscope import io
+
+    return io.list_runs(Path(folder))
+
+
+def save_table(sites: Sites, path: str | Path) -> Path:
+    """Write a site table as Parquet or CSV, by the extension, with units."""
+    from atomscope import io
+
+    return Path(io.write_table(sites, Path(path)))
+
+
+def read_sites(path: str | Path) -> Sites:
+    """Read a site table from Parquet or CSV."""
+    from atomscope import io
+
+    return io.read_table(Path(path))
+
+
+def save_stack(
+    stack: Stack,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Path:
+    """Write a stack as OME-Zarr, one frame a chunk, sharded."""
+    from atomscope import io
+
+    return Path(io.save_stack(stack, Path(path), overwrite=overwrite, on_progress=on_progress, should_stop=should_stop))
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """Say what is in a file without reading its pixels."""
+    from atomscope import io
+
+    return io.describe(Path(path))
+
+
+def simulate_to(
+    path: str | Path,
+    params: SimulateParams,
+    *,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Path:
+    """Simulate into an OME-Zarr and, beside it, the table of its true sites; return the table's path."""
+    from atomscope import simulate
+
+    stack, truth = simulate.simulate(params)
+    path = save_stack(stack, path, overwrite=overwrite, on_progress=on_progress, should_stop=should_stop)
+    name = path.name.removesuffix(".zarr").removesuffix(".ome")
+    return save_table(truth, path.with_name(f"{name}_truth.parquet"))

@@ -1,0 +1,71 @@
+"""What to show: layer tuples, colours, vectors and the manifold, from records of any room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from atomscope.data import ModelState, Sites
+from atomscope.data.params import ShowParams
+from atomscope.pipeline.records import as_stack
+from atomscope.pipeline.verbs import as_model, as_sites, with_fields
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from atomscope.models import Model
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def layers(
+    source: Any,
+    sites: Sites | pd.DataFrame | None = None,
+    table: pd.DataFrame | None = None,
+    params: ShowParams | None = None,
+    **fields: Any,
+) -> list[LayerData]:
+    """Return napari layer-data tuples: the image, and its sites coloured by what was learnt.
+
+    Parameters
+    ----------
+    source : Stack, array or path
+    sites : Sites or DataFrame, optional
+    table : DataFrame, optional
+        More columns for the sites, indexed by ``site`` (what :func:`encode` returned).
+    **fields
+        Fields of :class:`~atomscope.data.params.ShowParams` (``color``, ``colormap``, ``vectors`` ...).
+
+    Returns
+    -------
+    list of (data, kwargs, layer type)
+    """
+    from atomscope import display
+
+    stack = as_stack(source)
+    known = None if sites is None else as_sites(sites, stack)
+    return display.layers(stack, known, table, with_fields(ShowParams, params, fields))
+
+
+def recolor(table: pd.DataFrame, column: str, colormap: str | None = None) -> dict[str, Any]:
+    """Return the Points keywords that colour a table's rows by a column."""
+    from atomscope import display
+
+    return display.recolor(table, column, colormap)
+
+
+def vectors(source: Any, sites: Sites | pd.DataFrame, table: pd.DataFrame | None = None) -> LayerData:
+    """Return a Vectors layer tuple with the angle of each site as a short line."""
+    from atomscope import display
+
+    stack = as_stack(source)
+    known = as_sites(sites, stack)
+    return display.vectors_layer(stack, known if table is None else known.join(table))
+
+
+def manifold(model: Model | ModelState, n: int = 8, extent: float = 2.0) -> np.ndarray:
+    """Return one picture of the decoded latent grid (rows are z1, columns are z2)."""
+    from atomscope import latent
+
+    return latent.manifold_mosaic(as_model(model).manifold(n, extent))

@@ -1,0 +1,41 @@
+"""What importing the house loads, and what its front door shows."""
+
+import subprocess
+import sys
+
+import pytest
+
+import atomscope
+
+HEAVY = ("torch", "qtpy", "PyQt6", "PySide6", "napari", "pyqtgraph", "magicgui")
+
+
+@pytest.mark.parametrize("module", ["atomscope", "atomscope.pipeline", "atomscope.cli", "atomscope.data.params"])
+def test_importing_loads_neither_torch_nor_qt_nor_napari(module):
+    code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_every_public_name_can_be_had():
+    for name in atomscope.__all__:
+        assert getattr(atomscope, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'opne'"):
+        _ = atomscope.opne
+
+
+def test_no_bare_compute_beside_napari():
+    import re
+    from pathlib import Path
+
+    root = Path(atomscope.__file__).parent
+    bare = [
+        f"{p.relative_to(root)}:{i}"
+        for p in root.rglob("*.py")
+        for i, line in enumerate(p.read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(r"\.compute\((?!callbacks)", line) and "``" not in line
+    ]
+    assert bare == []
