@@ -1,1 +1,7 @@
-"""TODO room."""
+"""Simulated images and movies of crystals, with the truth of every site."""
+
+from atomscope.simulate.lattices import LATTICES, Column, Lattice
+from atomscope.simulate.make import image, movie, simulate
+from atomscope.simulate.render import render_columns
+
+__all__ = ["LATTICES", "Column", "Lattice", "image", "movie", "render_columns", "simulate"]

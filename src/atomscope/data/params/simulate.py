@@ -2,36 +2,116 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from atomscope.data.params.base import Params, field
+
+LatticeName = Literal["graphene", "HOPG", "MoS2", "WS2", "perovskite", "fcc_grain_boundary", "fcc", "square"]
+_Side = Annotated[int, Field(ge=16)]
 
 
 class SimulateParams(Params):
     """Simulate a frame or a movie of a lattice with defects, with the truth of every site."""
 
-    lattice: Literal["graphene", "MoS2", "WS2", "perovskite", "fcc_grain_boundary"] = field(
-        "graphene", "Lattice", "Crystal that is imaged."
+    lattice: LatticeName = field("graphene", "Lattice", "Crystal that is imaged.")
+    size_px: _Side | tuple[_Side, _Side] = field(
+        512, "Size", "Size of a frame: one number, or (rows, cols).", unit="px"
     )
-    size_px: int = field(512, "Size", "Rows and columns of a frame.", unit="px", ge=16)
     pixel_size_nm: float | None = field(
         None, "Pixel size", "Sampling; empty: one that suits the lattice.", unit="nm", gt=0.0
     )
     frames: int = field(1, "Frames", "Number of frames; 1 is a single image.", ge=1)
+    frame_time_s: float = field(1.0, "Frame time", "Time from one frame to the next.", unit="s", gt=0.0, advanced=True)
+
     rotation_deg: float = field(0.0, "Rotation", "Rotation of the lattice, clockwise on screen.", unit="deg")
+    grains: int = field(
+        1,
+        "Grains",
+        "Number of grains: 2 are divided by a straight boundary, more fill the field like a mosaic "
+        "(fcc_grain_boundary always has at least 2).",
+        ge=1,
+        le=64,
+    )
+    misorientation_deg: float | None = field(
+        None,
+        "Misorientation",
+        "Rotation from each grain to the next, clockwise on screen; empty: a coherent twin for "
+        "fcc_grain_boundary, random angles for the other lattices.",
+        unit="deg",
+    )
+    oxygen: bool = field(False, "Oxygen columns", "Show the pure oxygen columns of the perovskite.", advanced=True)
+
     vacancies: float = field(0.0, "Vacancies", "Fraction of sites that are missing.", ge=0.0, le=1.0)
     substitutions: float = field(0.0, "Substitutions", "Fraction of sites of another species.", ge=0.0, le=1.0)
     adatoms: float = field(0.0, "Adatoms", "Extra atoms, as a fraction of the number of sites.", ge=0.0, le=1.0)
-    displacement_nm: float = field(
-        0.0, "Thermal displacement", "Standard deviation of static displacements, an axis.", unit="nm", ge=0.0
+    defects_on: str = field(
+        "any",
+        "Defects on",
+        "Sublattice that vacancies and substitutions fall on (A, B, ...), or any.",
+        advanced=True,
     )
+    knock_rate: float = field(
+        0.0, "Knock-on rate", "Chance a frame that an atom is lost.", advanced=True, ge=0.0, le=1.0
+    )
+    heal_rate: float = field(
+        0.0, "Healing rate", "Chance a frame that a vacancy is filled.", advanced=True, ge=0.0, le=1.0
+    )
+    hop_rate: float = field(
+        0.0,
+        "Hop rate",
+        "Chance a frame that a vacancy, a substitution or an adatom jumps to a neighbouring site.",
+        advanced=True,
+        ge=0.0,
+        le=1.0,
+    )
+
+    displacement_nm: float = field(
+        0.0,
+        "Thermal displacement",
+        "Standard deviation of the displacements, an axis; static in a frame, drawn anew for each frame.",
+        unit="nm",
+        ge=0.0,
+    )
+    intensity_sd: float = field(
+        0.0, "Intensity spread", "Relative standard deviation of the column intensities.", advanced=True, ge=0.0, le=1.0
+    )
+    holes: float = field(
+        0.0, "Holes", "About what fraction of the field has no material.", advanced=True, ge=0.0, lt=1.0
+    )
+
     blur_nm: float | None = field(
         None, "Probe", "Standard deviation of the probe; empty: one that suits the lattice.", unit="nm", gt=0.0
     )
+    tails: float = field(
+        0.0,
+        "Probe tails",
+        "Fraction of each column's peak height in a second Gaussian that is twice as wide.",
+        advanced=True,
+        ge=0.0,
+        lt=1.0,
+    )
     jitter_px: float = field(0.0, "Scan jitter", "Standard deviation of the shift of a scan line.", unit="px", ge=0.0)
-    drift_nm: float = field(0.0, "Drift", "Drift from frame to frame.", unit="nm", ge=0.0)
+    drift_nm: float = field(0.0, "Drift", "Mean drift from one frame to the next.", unit="nm", ge=0.0)
     background: float = field(0.1, "Background", "Background as a fraction of the peak height.", ge=0.0)
-    snr: float | None = field(None, "SNR", "Peak height over Gaussian noise; empty: no Gaussian noise.", gt=0.0)
+    gradient: float = field(
+        0.0,
+        "Gradient",
+        "Rise of the background across the field, as a fraction of the peak height.",
+        advanced=True,
+        ge=0.0,
+    )
+    contamination: float = field(
+        0.0,
+        "Contamination",
+        "Height of smooth blotches on the background, as a fraction of the peak height.",
+        advanced=True,
+        ge=0.0,
+    )
+    snr: float | None = field(
+        None, "SNR", "Peak height of the main species over Gaussian noise; empty: no Gaussian noise.", gt=0.0
+    )
     dose: float | None = field(
         None, "Dose", "Electrons a pixel at the peak (Poisson); empty: no Poisson noise.", gt=0.0
     )
