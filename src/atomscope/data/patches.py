@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from atomscope.data.provenance import Provenance
 from atomscope.errors import ShapeError
@@ -102,6 +103,11 @@ class Patches:
     def channels(self) -> int:
         """Number of channels."""
         return 1 if len(self.values.shape) == 3 else int(self.values.shape[1])
+
+    def flag_table(self) -> pd.DataFrame:
+        """Return ``flags`` as a table indexed by site, for :meth:`Sites.join`."""
+        index = pd.Index(np.array(list(self.flags), dtype=np.int64), name="site")
+        return pd.DataFrame({"flag": np.array(list(self.flags.values()), dtype=object)}, index=index)
 
     def __getitem__(self, index: Any) -> Patches:
         """Select patches by slice, integer array or mask."""

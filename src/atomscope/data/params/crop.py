@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Any, Literal
+
+from pydantic import field_validator
 
 from atomscope.data.params.base import Params, field
 
@@ -14,7 +17,10 @@ class CropParams(Params):
         32, "Window", "Size of the window: one number, or (rows, cols).", unit="px"
     )
     window_nm: float | tuple[float, float] | None = field(
-        None, "Window (nm)", "Size of the window in nm; when given it replaces the size in pixels.", unit="nm"
+        None,
+        "Window (nm)",
+        "Size of the window in nm, one number or (rows, cols); when given it replaces the size in pixels.",
+        unit="nm",
     )
     interpolation: Literal["nearest", "linear", "cubic"] = field(
         "linear", "Interpolation", "How a window is centred: nearest is whole pixels, the others are sub-pixel."
@@ -22,10 +28,18 @@ class CropParams(Params):
     edge: Literal["drop", "pad", "nan"] = field(
         "drop",
         "At the edge",
-        "Windows that leave the image: drop (the site is flagged), pad (edge values) or nan.",
+        "Windows that leave the image or hold bad pixels: drop (the site is flagged), pad (edge values, mean) or nan.",
     )
     normalise: Literal["none", "patch", "frame", "dataset"] = field(
         "patch",
         "Normalise",
         "Mean 0 and standard deviation 1 of each patch, of each frame, of all patches; or as they are.",
     )
+
+    @field_validator("window_px", "window_nm")
+    @classmethod
+    def _positive(cls, value: Any) -> Any:
+        sizes = value if isinstance(value, tuple) else (value,)
+        if value is not None and not all(math.isfinite(size) and 0 < size <= 65536 for size in sizes):
+            raise ValueError("a window is at least one pixel (nm: above 0) and at most 65536")
+        return value

@@ -1,0 +1,252 @@
+"""Cut a window round each site, frame by frame, in bounded memory."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atomscope.data import (
+    Normalisation,
+    OnProgress,
+    Patches,
+    Provenance,
+    ShouldStop,
+    Sites,
+    Stack,
+    report,
+)
+from atomscope.data.params import CropParams
+from atomscope.data.sites import add_flags
+from atomscope.errors import Stopped
+from atomscope.patches import normalise as norm
+from atomscope.patches.plan import Plan, plan_windows
+from atomscope.patches.read import read_frames
+from atomscope.patches.sample import FrameSampler, inside
+from atomscope.patches.store import MemorySink, Sink, ZarrSink
+
+log = logging.getLogger(__name__)
+
+
+def crop(
+    stack: Stack,
+    sites: Sites,
+    params: CropParams | None = None,
+    *,
+    out: Path | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Patches:
+    """Cut a window centred on each site.
+
+    The centre of a window of n pixels is at index ``(n - 1) / 2``. Patches come in frame order, and in the order of the
+    table within a frame; they are joined to the sites by id. No site is lost silently: ``Patches.flags`` says why.
+
+    ==============  ============================================  ==========================================
+    flag            meaning                                       the window
+    ==============  ============================================  ==========================================
+    ``edge``        it leaves the image                           ``drop``: none; ``pad``: edge values;
+                                                                  ``nan``: NaN outside
+    ``nan``         it holds pixels that are not finite           ``drop``: none; ``pad``: the mean of the
+                                                                  others; ``nan``: NaN there
+    ``constant``    all its pixels (frame: of the frame) are      kept, scale 1
+                    equal, so it could not be scaled
+    ``outside``     the site is not in the image                  none
+    ``no frame``    the stack has no such frame                   none
+    ``no position`` row or column is not finite                   none
+    ==============  ============================================  ==========================================
+
+    Parameters
+    ----------
+    stack : Stack
+        Each frame that has sites is read once.
+    sites : Sites
+    params : CropParams, optional
+    out : pathlib.Path, optional
+        Folder of a Zarr group to write; only one shard is in memory. In memory when absent.
+    on_progress : callable, optional
+        Called after each frame.
+    should_stop : callable, optional
+
+    Returns
+    -------
+    Patches
+        ``values`` of shape (n, rows, cols), float32.
+
+    Raises
+    ------
+    ShapeError
+        If windows are larger than the image and should be dropped.
+    CalibrationError
+        If the window is in nm and the image is not calibrated.
+    SaveError
+        If ``out`` cannot be written; what was there before is untouched.
+    Stopped
+        When asked to; ``partial`` holds the patches of the frames done (None with ``out``).
+    """
+    params = params or CropParams()
+    plan = plan_windows(stack.shape, sites, params, stack.axes)
+    sink: Sink = MemorySink(len(plan), plan.window) if out is None else ZarrSink(Path(out), len(plan), plan.window)
+    work = _Work(stack, plan, params, sink)
+    frames, starts = np.unique(plan.frame, return_index=True)
+    ends = np.append(starts[1:], len(plan))
+    try:
+        for i, (_, pixels) in enumerate(read_frames(stack, frames)):
+            work.frame(pixels, int(starts[i]), int(ends[i]))
+            report(on_progress, i + 1, len(frames), "frames")
+            if i + 1 < len(frames) and should_stop is not None and should_stop():
+                raise Stopped(f"cropping stopped after {i + 1} of {len(frames)} frames")
+        return sink.seal(work.patches())
+    except Stopped as stop:
+        if out is None:
+            stop.partial = work.patches()
+        sink.discard()
+        raise
+    except BaseException:
+        sink.discard()
+        raise
+
+
+class _Work:
+    """What is known while the frames go by."""
+
+    def __init__(self, stack: Stack, plan: Plan, params: CropParams, sink: Sink) -> None:
+        self.stack, self.plan, self.params, self.sink = stack, plan, params, sink
+        beyond = bool(plan.leaves.any())
+        self.sampler = FrameSampler(stack.frame_shape, plan.window, params.interpolation, beyond=beyond)
+        n = len(plan)
+        self.kept = np.empty(n, np.int64)  # index in the plan of each window that was committed
+        self.mean = np.zeros(n)
+        self.deviation = np.ones(n)
+        self.count = np.full(n, plan.window[0] * plan.window[1], np.int64)
+        self.flags = np.full(n, "", dtype=object)  # of the windows of the plan
+        self.done = 0
+
+    def frame(self, pixels: np.ndarray, start: int, end: int) -> None:
+        """Cut the windows ``start`` to ``end`` of the plan from their frame."""
+        self.sampler.load(pixels)
+        of_frame = norm.frame_moments(self.sampler.pixels) if self.params.normalise == "frame" else None
+        while start < end:
+            room = self.sink.reserve(end - start)
+            this = np.arange(start, start + len(room))
+            self.sampler.read(self.plan.top[this], self.plan.left[this], room)
+            this = self._judge(room, this)
+            self._measure(room[: len(this)], this, of_frame)
+            self.sink.commit(len(this))
+            start += len(room)
+
+    def _judge(self, room: np.ndarray, this: np.ndarray) -> np.ndarray:
+        """Treat windows that leave the image or hold bad pixels; returns those kept, moved to the front."""
+        edge, (h, w), (rows, cols) = self.params.edge, self.plan.window, self.stack.frame_shape
+        if edge == "nan":
+            for k in np.flatnonzero(self.plan.leaves[this]):
+                i = this[k : k + 1]
+                mask = inside(self.plan.top[i], h, rows)[0][:, None] & inside(self.plan.left[i], w, cols)[0]
+                room[k][~mask] = np.nan
+        self.kept[self.done : self.done + len(this)] = this
+        if self.sampler.bad is None:
+            self.done += len(this)
+            if edge == "nan":
+                self._count(room, this, np.flatnonzero(self.plan.leaves[this]))
+            return this
+        held = np.isnan(room).any(axis=(1, 2))
+        if edge == "nan":
+            # NaN put in for the outside is no news; NaN of the image is.
+            held_bad = self._holds_bad(this) & held
+            self.flags[this[held_bad]] = "nan"
+            self._count(room, this, np.flatnonzero(held))
+            keep = np.ones(len(this), bool)
+        elif edge == "pad":
+            self.flags[this[held]] = "nan"
+            keep = ~np.isnan(room).all(axis=(1, 2))
+            for k in np.flatnonzero(held & keep):
+                gaps = np.isnan(room[k])
+                room[k][gaps] = np.float32(room[k][~gaps].mean(dtype=np.float64))
+        else:
+            self.flags[this[held]] = "nan"
+            keep = ~held
+        if not keep.all():
+            room[: keep.sum()] = room[keep]
+            this = this[keep]
+        self.kept[self.done : self.done + len(this)] = this
+        self.done += len(this)
+        return this
+
+    def _count(self, room: np.ndarray, this: np.ndarray, which: np.ndarray) -> None:
+        for k in which:
+            self.count[this[k]] = np.isfinite(room[k]).sum()
+
+    def _holds_bad(self, this: np.ndarray) -> np.ndarray:
+        """Return which windows touch a bad pixel of the image, shape (k,), bool, by a table of sums."""
+        bad = self.sampler.bad
+        if bad is None:
+            return np.zeros(len(this), bool)
+        sums = np.zeros((bad.shape[0] + 1, bad.shape[1] + 1), np.int64)
+        sums[1:, 1:] = bad.cumsum(axis=0).cumsum(axis=1)
+        extra = {"nearest": (0, 0), "linear": (0, 0), "cubic": (1, 1)}[self.params.interpolation]
+        bounds = []
+        for first, n, size in zip(
+            (self.plan.top[this], self.plan.left[this]), self.plan.window, bad.shape, strict=True
+        ):
+            low = np.clip(np.floor(first).astype(np.int64) - extra[0], 0, size)
+            high = np.clip(np.ceil(first + n - 1).astype(np.int64) + extra[1] + 1, 0, size)
+            bounds.append((low, high))
+        (r0, r1), (c0, c1) = bounds
+        return (sums[r1, c1] - sums[r0, c1] - sums[r1, c0] + sums[r0, c0]) > 0
+
+    def _measure(self, room: np.ndarray, this: np.ndarray, of_frame: tuple[float, float] | None) -> None:
+        """Take the statistics of the windows ``this`` and, where they are known already, normalise."""
+        mode = self.params.normalise
+        if mode == "none":
+            return
+        if of_frame is not None:
+            mean, deviation = (np.full(len(this), value) for value in of_frame)
+        else:
+            mean, deviation = norm.moments(room)
+        self.mean[this], self.deviation[this] = mean, deviation
+        if mode == "dataset":
+            return
+        offset, scale, constant = norm.offset_and_scale(mean, deviation)
+        self._flag_constant(this[constant])
+        norm.apply(room, offset, scale)
+
+    def _flag_constant(self, which: np.ndarray) -> None:
+        self.flags[which] = add_flags(self.flags[which], np.full(len(which), "constant", dtype=object))
+
+    def patches(self) -> Patches:
+        """Finish: what was committed, its normalisation, and the reasons of the rest."""
+        plan, mode = self.plan, self.params.normalise
+        values = self.sink.finish()
+        kept = self.kept[: self.done]
+        offset, scale, _ = norm.offset_and_scale(self.mean[kept], self.deviation[kept])
+        if mode == "none":
+            offset, scale = np.zeros(len(kept), np.float32), np.ones(len(kept), np.float32)
+        elif mode == "dataset" and len(kept):
+            centre, spread = norm.pooled_moments(self.mean[kept], self.deviation[kept], self.count[kept])
+            offset, scale, constant = norm.offset_and_scale(np.full(len(kept), centre), np.full(len(kept), spread))
+            self._flag_constant(kept[constant])
+            self.sink.transform(offset, scale)
+        rows, cols = self.stack.pixel_axes
+        return Patches(
+            values,
+            plan.site[kept],
+            Normalisation(mode, offset, scale),
+            (rows.scale, cols.scale),
+            rows.unit,
+            self._all_flags(),
+            self._provenance(),
+        )
+
+    def _all_flags(self) -> dict[int, str]:
+        """Join the reasons of the plan with those seen in the pixels."""
+        flags = dict(self.plan.flags)
+        for i in np.flatnonzero(self.flags != ""):
+            site = int(self.plan.site[i])
+            flags[site] = ";".join(r for r in (flags.get(site, ""), self.flags[i]) if r)
+        return flags
+
+    def _provenance(self) -> Provenance:
+        params: dict[str, Any] = self.params.model_dump(mode="json")
+        return Provenance("crop", params, self.stack.source)
