@@ -17,6 +17,7 @@
     └── Stopped                              the caller's ``should_stop`` said so; carries what was finished
 
 A message says what was wanted, what came, which item, and what to do next.
+``CalibrationWarning`` (UserWarning) tells that a file's calibration was refused and pixels are used.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any
 __all__ = [
     "AtomscopeError",
     "CalibrationError",
+    "CalibrationWarning",
     "ChoiceNeededError",
     "DamagedFileError",
     "FileError",
@@ -110,3 +112,7 @@ class Stopped(AtomscopeError):  # noqa: N818 - it is a signal, not a failure
     def __init__(self, message: str = "stopped on request", partial: Any = None) -> None:
         super().__init__(message)
         self.partial = partial
+
+
+class CalibrationWarning(UserWarning):
+    """A file's calibration makes no sense and was not used; the axis is in pixels."""

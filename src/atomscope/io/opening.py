@@ -1,0 +1,166 @@
+"""Opening: which reader takes a file, and what it says about it without reading pixels."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atomscope.data import Stack
+from atomscope.errors import ChoiceNeededError, DamagedFileError, FileError, InputError, UnknownFormatError
+from atomscope.io.readers import READERS, DatasetInfo, Reader, extensions
+
+
+def open_stack(path: Any, *, key: str | None = None, reader: str | None = None) -> Stack:
+    """Open an image, a movie or a scan lazily: one frame is read when it is asked for.
+
+    Parameters
+    ----------
+    path : str or Path, or array
+        A file, a folder of numbered frames or a Zarr folder; or an array (numpy, dask, zarr, h5py, xarray),
+        shape (*navigation, row, col), which is wrapped.
+    key : str, optional
+        Which data set, for files that hold several.
+    reader : str, optional
+        Name of the reader, for files whose content does not tell (see ``reader_names()``).
+
+    Returns
+    -------
+    Stack
+        Navigation axes first, then (row, col); lengths in nm, times in s; one chunk a frame.
+
+    Raises
+    ------
+    FileError
+        If there is no such file.
+    UnknownFormatError
+        If no reader takes it.
+    DamagedFileError
+        If it is empty, truncated or contradicts itself.
+    ChoiceNeededError
+        If it holds several data sets and no ``key`` names one.
+    MissingExtraError
+        If the format needs a package that is not installed.
+
+    Warns
+    -----
+    CalibrationWarning
+        If the calibration of the file makes no sense; the axis is then in pixels.
+    """
+    if isinstance(path, Stack):
+        return path
+    if not isinstance(path, str | os.PathLike):
+        return _wrap(path, key)
+    where = _existing(path)
+    if reader is not None:
+        return reader_named(reader).open(where, key)
+    return find_reader(where).open(where, key)
+
+
+def _wrap(array: Any, key: str | None) -> Stack:
+    if type(array).__module__.split(".")[0] == "zarr":
+        from atomscope.io.readers.zarrs import open_node
+
+        name = getattr(array, "name", "") or ""
+        store = getattr(getattr(array, "store", None), "root", None)
+        return open_node(array, Path(str(store)) if store else Path(name.strip("/") or "zarr"), key)
+    name = getattr(array, "name", None)  # dask names are hashes: no use to a person
+    plain = isinstance(name, str) and type(array).__module__.split(".")[0] == "xarray"
+    return Stack.from_array(getattr(array, "data", array) if plain else array, name=str(name) if plain else "data")
+
+
+def list_datasets(path: str | os.PathLike[str], *, reader: str | None = None) -> list[DatasetInfo]:
+    """Return the data sets of a file, best guess first; their ``key`` is for ``open_stack``."""
+    where = _existing(path)
+    return (reader_named(reader) if reader else find_reader(where)).list_datasets(where)
+
+
+def describe(path: str | os.PathLike[str], *, key: str | None = None, reader: str | None = None) -> dict[str, Any]:
+    """Return what a file holds, reading no pixels.
+
+    Returns
+    -------
+    dict
+        JSON-able: ``path, reader, bytes, datasets`` and, when one data set can be told,
+        ``shape, dtype, axes, frames, frame_bytes, metadata``.
+    """
+    where = _existing(path)
+    chosen = reader_named(reader) if reader else find_reader(where)
+    found = chosen.list_datasets(where)
+    said: dict[str, Any] = {
+        "path": str(where),
+        "reader": chosen.name,
+        "bytes_on_disk": _size(where),
+        "datasets": [
+            {"key": d.key, "shape": list(d.shape), "dtype": d.dtype, "description": d.description} for d in found
+        ],
+    }
+    try:
+        stack = chosen.open(where, key)
+    except ChoiceNeededError as error:
+        return {**said, "choices": error.choices}
+    return {
+        **said,
+        "name": stack.name,
+        "shape": list(stack.shape),
+        "dtype": str(stack.data.dtype),
+        "frames": stack.n_frames,
+        "bytes": int(np.prod(stack.shape, dtype=np.int64)) * stack.data.dtype.itemsize,
+        "axes": [
+            {"name": a.name, "size": n, "scale": a.scale, "unit": a.unit, "offset": a.offset, "kind": a.kind}
+            for a, n in zip(stack.axes, stack.shape, strict=True)
+        ],
+        "metadata": dict(stack.metadata),
+    }
+
+
+def find_reader(path: Path) -> Reader:
+    """Return the first reader that takes the file.
+
+    Raises
+    ------
+    UnknownFormatError, DamagedFileError
+    """
+    for reader in READERS:
+        if reader.can_read(path):
+            return reader
+    known = ", ".join(extensions())
+    if path.is_dir():
+        raise UnknownFormatError(f"{path}: a folder with no Zarr inside and no numbered frames; readable are {known}")
+    if path.stat().st_size == 0:
+        raise DamagedFileError(f"{path}: the file is empty (0 bytes)")
+    if path.suffix.lower() in extensions():
+        raise UnknownFormatError(
+            f"{path}: named {path.suffix} but its content is something else, or cut off; was it copied completely?"
+        )
+    raise UnknownFormatError(f"{path}: no reader for {path.suffix or 'a name without ending'!r}; readable are {known}")
+
+
+def reader_named(name: str) -> Reader:
+    """Return a reader by its name."""
+    for reader in READERS:
+        if reader.name == name:
+            return reader
+    raise InputError(f"no reader is called {name!r}; there are {', '.join(reader_names())}")
+
+
+def reader_names() -> list[str]:
+    """Return the names of all readers."""
+    return [r.name for r in READERS]
+
+
+def _existing(path: str | os.PathLike[str]) -> Path:
+    where = Path(path).expanduser()
+    if not where.exists():
+        near = sorted(p.name for p in where.parent.iterdir())[:5] if where.parent.is_dir() else []
+        hint = f"; its folder holds {', '.join(near)}" if near else "; its folder does not exist either"
+        raise FileError(f"{where}: no such file{hint}")
+    return where
+
+
+def _size(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(f.stat().st_size for f in path.rglob("*") if f.is_file())

@@ -1,0 +1,28 @@
+"""One small protocol, one module per family of formats, and the list of them."""
+
+from __future__ import annotations
+
+from atomscope.io.readers.base import DatasetInfo, LazyFrames, Reader
+from atomscope.io.readers.npy import NpyReader, NpzReader
+from atomscope.io.readers.picture import FolderReader, PictureReader
+from atomscope.io.readers.tiff import TiffReader
+from atomscope.io.readers.zarrs import ZarrReader
+
+__all__ = ["READERS", "DatasetInfo", "LazyFrames", "Reader", "extensions"]
+
+_NPY, _TIFF, _PICTURE = NpyReader(), TiffReader(), PictureReader()
+
+#: In the order in which they are asked: those that know a file by its content come first.
+READERS: tuple[Reader, ...] = (
+    _NPY,
+    NpzReader(),
+    _TIFF,
+    _PICTURE,
+    ZarrReader(),
+    FolderReader((_PICTURE, _TIFF, _NPY)),
+)
+
+
+def extensions() -> list[str]:
+    """Return every file name ending that some reader takes, sorted."""
+    return sorted({e for r in READERS for e in r.extensions})

@@ -1,0 +1,171 @@
+"""From an array in a file's own order of axes to frames: navigation first, then (row, col)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from atomscope.data import Axis
+from atomscope.io.units import calibrated_axis, same_signal_unit
+
+
+@dataclass(frozen=True)
+class FileAxis:
+    """One axis of an array as a file tells it.
+
+    Attributes
+    ----------
+    name, unit : str
+    scale, offset : float or None
+        ``scale`` None: not calibrated.
+    navigate : bool or None
+        None when the file does not say.
+    """
+
+    name: str = ""
+    scale: Any = None
+    unit: Any = None
+    offset: Any = 0.0
+    navigate: bool | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an array becomes a stack.
+
+    Attributes
+    ----------
+    order : tuple of int
+        Array axis of each stack axis. Empty for a single spectrum, which is shown as an image of one row.
+        An array axis that is not named has size one and is left out.
+    axes : tuple of Axis
+        One per stack axis.
+    ndim : int
+        Number of axes of the array; 0 means as many as ``order`` names.
+    """
+
+    order: tuple[int, ...]
+    axes: tuple[Axis, ...]
+    ndim: int = 0
+
+    def shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Shape of the stack for the shape of the array."""
+        return tuple(int(shape[i]) for i in self.order) if self.order else (1, int(shape[0]))
+
+    def frame(self, array: Any, where: tuple[int, ...]) -> np.ndarray:
+        """Read one frame of an array-like through basic slicing."""
+        if not self.order:
+            return np.asarray(array[...])[None, :]
+        index: list[Any] = [0] * (self.ndim or len(self.order))
+        index[self.order[-2]] = index[self.order[-1]] = slice(None)
+        for axis, i in zip(self.order, where, strict=False):
+            index[axis] = int(i)
+        frame = np.asarray(array[tuple(index)])
+        return frame.T if self.order[-2] > self.order[-1] else frame
+
+
+def arrange(told: Sequence[FileAxis], source: str = "") -> Layout:
+    """Decide which axes are frames and which are rows and columns.
+
+    An image keeps its order. A spectrum image (two navigation axes, one signal axis) becomes a stack of maps, one per
+    energy; a line of spectra an image of position against energy; one spectrum an image of one row.
+    """
+    n = len(told)
+    signal = [i for i, a in enumerate(told) if a.navigate is False]
+    navigation = [i for i, a in enumerate(told) if a.navigate is True]
+    if n == 1:
+        order: tuple[int, ...] = ()
+    elif len(signal) == 2:
+        order = (*(i for i in range(n) if i not in signal), *signal)
+    elif len(signal) == 1 and len(navigation) >= 2:  # spectrum image
+        order = (*navigation[:-2], signal[0], *navigation[-2:])
+    elif len(signal) == 1 and len(navigation) == 1:
+        order = (navigation[0], signal[0])
+    else:
+        order = tuple(range(n))
+    if not order:
+        row = Axis("spectrum")
+        return Layout((), (row, _axis(told[0], _signal_name(told[0], "col"), "signal", source)))
+    n_nav = len(order) - 2
+    axes = [
+        _axis(told[i], _navigation_name(told[i], place, n_nav), "navigation", source)
+        for place, i in enumerate(order[:n_nav])
+    ]
+    axes = _distinct(axes)
+    for i, name in zip(order[n_nav:], ("row", "col"), strict=True):
+        axes.append(_axis(told[i], _signal_name(told[i], name), "signal", source))
+    return Layout(order, same_signal_unit(axes, source))
+
+
+def _axis(told: FileAxis, name: str, kind: Any, source: str) -> Axis:
+    return calibrated_axis(name, told.scale, told.unit, told.offset, kind=kind, source=source)
+
+
+def _is_energy(told: FileAxis) -> bool:
+    return "energy" in str(told.name).lower() or str(told.unit).lower() in ("ev", "kev", "mev")
+
+
+def _signal_name(told: FileAxis, name: str) -> str:
+    return "energy" if _is_energy(told) else name
+
+
+_KNOWN = {
+    "t": "frame",
+    "time": "frame",
+    "frame": "frame",
+    "frames": "frame",
+    "z": "z",
+    "c": "channel",
+    "channel": "channel",
+    "ry": "scan_row",
+    "rx": "scan_col",
+    "scan_row": "scan_row",
+    "scan_col": "scan_col",
+}
+
+
+def _navigation_name(told: FileAxis, place: int, n_nav: int) -> str:
+    if _is_energy(told):
+        return "energy"
+    known = _KNOWN.get(str(told.name).lower().replace("_", "") if len(str(told.name)) < 4 else str(told.name).lower())
+    if n_nav == 1:
+        return known or "frame"
+    if n_nav == 2 and known not in ("frame", "z", "channel"):
+        return ("scan_row", "scan_col")[place]
+    return known or str(told.name) or f"axis_{place}"
+
+
+def _distinct(axes: list[Axis]) -> list[Axis]:
+    names: list[str] = []
+    out = []
+    for i, axis in enumerate(axes):
+        name = axis.name if axis.name not in (*names, "row", "col") else f"axis_{i}"
+        names.append(name)
+        out.append(Axis(name, axis.scale, axis.unit, axis.offset, axis.kind))
+    return out
+
+
+class Arranged:
+    """Reads frames of a lazily opened array through a :class:`Layout`.
+
+    Parameters
+    ----------
+    opener : callable
+        Takes nothing and returns the array-like; called at the first read and again after pickling.
+    layout : Layout
+    """
+
+    def __init__(self, opener: Callable[[], Any], layout: Layout) -> None:
+        self.opener, self.layout = opener, layout
+        self.array: Any = None
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), (self.opener, self.layout)
+
+    def __call__(self, where: tuple[int, ...]) -> np.ndarray:
+        if self.array is None:
+            self.array = self.opener()
+        return self.layout.frame(self.array, where)

@@ -1,0 +1,161 @@
+"""PNG, JPEG and BMP pictures, and a folder of numbered frames as one movie."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atomscope.data import Axis, Stack
+from atomscope.errors import DamagedFileError, ShapeError, UnknownFormatError
+from atomscope.io.readers.base import DatasetInfo, Reader, head, lazy_stack, reading
+from atomscope.io.readers.colour import luminance, warn_colour
+
+_MAGIC = {b"\x89PNG\r\n\x1a\n": ".png", b"\xff\xd8\xff": ".jpg", b"BM": ".bmp"}
+_GREY = {"1": np.dtype(bool), "L": np.dtype(np.uint8), "I;16": np.dtype(np.uint16), "F": np.dtype(np.float32)}
+
+
+class PictureReader:
+    """One grey or colour picture; colour becomes brightness."""
+
+    name = "picture"
+    extensions: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".bmp")
+
+    def can_read(self, path: Path) -> bool:
+        """Tell by the magic bytes."""
+        first = head(path, 8) if path.is_file() else b""
+        if first[:2] == b"BM":
+            return path.suffix.lower() == ".bmp"
+        return any(first.startswith(m) for m in _MAGIC)
+
+    def list_datasets(self, path: Path) -> list[DatasetInfo]:
+        """Return the one picture."""
+        shape, dtype, colour = _look(path)
+        return [DatasetInfo("", shape, str(dtype), "colour" if colour else "")]
+
+    def open(self, path: Path, key: str | None = None) -> Stack:
+        """Open lazily; the dots per inch of a picture are a printer's and are not used."""
+        shape, dtype, colour = _look(path)
+        if colour:
+            warn_colour(str(path))
+        return lazy_stack(path, _Picture(path), shape, dtype, metadata={"format": path.suffix.lower().strip(".")})
+
+
+class _Picture:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, where: tuple[int, ...]) -> np.ndarray:
+        from PIL import Image
+
+        with Image.open(self.path) as image:
+            image.load()
+            mode = image.mode
+            if mode == "P":
+                image = image.convert("RGB")
+            pixels = np.asarray(image)
+        if mode in ("1", "L", "F") or mode.startswith("I"):
+            return pixels
+        if mode in ("RGB", "RGBA", "P", "LA", "RGBX"):
+            return luminance(pixels)
+        return np.asarray(image.convert("L"))
+
+
+def _look(path: Path) -> tuple[tuple[int, int], np.dtype[Any], bool]:
+    """Return (shape, dtype, is colour) from the header alone."""
+    from PIL import Image
+
+    with reading(path), Image.open(path) as image:
+        cols, rows = image.size
+        mode = image.mode
+    if mode in _GREY:
+        return (rows, cols), _GREY[mode], False
+    if mode.startswith("I"):  # 16-bit PNG is "I;16" in new versions of Pillow and "I" in old ones
+        return (rows, cols), np.dtype(np.uint16 if mode != "I" else np.int32), False
+    return (rows, cols), np.dtype(np.float32), mode not in ("LA",)
+
+
+class FolderReader:
+    """A folder of numbered pictures, TIFF or npy frames: one movie in the order of the numbers."""
+
+    name = "folder of frames"
+    extensions: tuple[str, ...] = ()
+
+    def __init__(self, readers: tuple[Reader, ...]) -> None:
+        self.readers = readers
+
+    def can_read(self, path: Path) -> bool:
+        """Tell whether the folder holds frames that a reader of single files knows."""
+        return path.is_dir() and bool(_frames(path, self._extensions()))
+
+    def _extensions(self) -> set[str]:
+        return {e for r in self.readers for e in r.extensions}
+
+    def _reader(self, path: Path) -> Reader:
+        for reader in self.readers:
+            if reader.can_read(path):
+                return reader
+        raise UnknownFormatError(f"{path}: is named {path.suffix} but is not such a file; move it out of the folder")
+
+    def list_datasets(self, path: Path) -> list[DatasetInfo]:
+        """Return the one movie."""
+        files = _frames(path, self._extensions())
+        info = self._reader(files[0]).list_datasets(files[0])[0]
+        return [DatasetInfo("", (len(files), *info.shape[-2:]), info.dtype, f"{len(files)} {files[0].suffix} files")]
+
+    def open(self, path: Path, key: str | None = None) -> Stack:
+        """Open lazily; only the first frame's header and the sizes of the others are looked at.
+
+        Raises
+        ------
+        ShapeError
+            If a frame has another size than the first one.
+        """
+        files = _frames(path, self._extensions())
+        stacks = self._reader(files[0]).open(files[0], None)
+        if stacks.n_frames != 1:
+            raise ShapeError(
+                f"{files[0]}: wanted one frame in each file of the folder, got {stacks.n_frames}; open the files singly"
+            )
+        wanted = stacks.frame_shape
+        for file in files[1:]:
+            got = self._reader(file).list_datasets(file)[0]
+            if got.shape[-2:] != wanted or int(np.prod(got.shape[:-2], dtype=np.int64)) != 1:
+                raise ShapeError(f"{file}: has shape {got.shape}, the first frame {files[0].name} has {wanted}")
+            if got.dtype != str(stacks.data.dtype):
+                raise ShapeError(f"{file}: has dtype {got.dtype}, the first frame {files[0].name} {stacks.data.dtype}")
+        axes = (Axis("frame", kind="navigation"), *stacks.axes[-2:])
+        read = _OneFile(tuple(files), self)
+        metadata = {"format": "folder", "files": [f.name for f in files]}
+        return lazy_stack(path, read, (len(files), *wanted), stacks.data.dtype, axes, name=path.name, metadata=metadata)
+
+
+class _OneFile:
+    def __init__(self, files: tuple[Path, ...], folder: FolderReader) -> None:
+        self.files, self.folder = files, folder
+
+    def __call__(self, where: tuple[int, ...]) -> np.ndarray:
+        file = self.files[where[0]]
+        if not file.exists():
+            raise DamagedFileError(f"{file}: this frame is no longer there")
+        return self.folder._reader(file).open(file, None).frame(0)
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    """Sort key under which frame2 comes before frame10."""
+    return [(0, int(p), "") if p.isdigit() else (1, 0, p.lower()) for p in re.split(r"(\d+)", path.name) if p]
+
+
+def _frames(folder: Path, extensions: set[str]) -> list[Path]:
+    """Return the frames of the kind that is most common in the folder, in natural order."""
+    kinds: dict[str, list[Path]] = {}
+    for file in folder.iterdir():
+        suffix = file.suffix.lower()
+        if suffix in extensions and not file.name.startswith(".") and file.is_file():
+            kinds.setdefault(suffix, []).append(file)
+    if not kinds:
+        return []
+    best = max(kinds, key=lambda k: (len(kinds[k]), k))
+    return sorted(kinds[best], key=_natural)

@@ -1,0 +1,137 @@
+"""TIFF, ImageJ, OME-TIFF and BigTIFF stacks, read page by page."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atomscope.data import Stack
+from atomscope.errors import DamagedFileError
+from atomscope.io.readers.base import DatasetInfo, check_shape, head, lazy_stack, reading
+from atomscope.io.readers.choose import pick
+from atomscope.io.readers.colour import luminance, warn_colour
+from atomscope.io.readers.tiff_calibration import tiff_axes
+
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+class TiffReader:
+    """TIFF stacks with the calibration of ImageJ, OME, FEI, Zeiss and DigitalMicrograph."""
+
+    name = "tiff"
+    extensions: tuple[str, ...] = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk")
+
+    def can_read(self, path: Path) -> bool:
+        """Tell by the magic bytes."""
+        return path.is_file() and head(path, 4) in _MAGIC
+
+    def list_datasets(self, path: Path) -> list[DatasetInfo]:
+        """Return the series of the file (a series is a set of pages of equal size), in the file's order."""
+        with reading(path), _open(path) as tif:
+            return [
+                DatasetInfo(str(i), _frames_shape(s), str(s.dtype), s.name or s.kind)
+                for i, s in enumerate(tif.series)
+                if _is_image(s)
+            ]
+
+    def open(self, path: Path, key: str | None = None) -> Stack:
+        """Open one series lazily."""
+        found = self.list_datasets(path)
+        if key is None and len(found) > 1:
+            # A small preview beside the image (Zeiss, FEI) is no reason to ask.
+            sizes = [int(np.prod(d.shape, dtype=np.int64)) for d in found]
+            if sizes[0] >= 8 * max(sizes[1:]):
+                found = found[:1]
+        index = int(pick(path, found, key).key)
+        with reading(path), _open(path) as tif:
+            series = tif.series[index]
+            shape, colour = _frames_shape(series), "S" in series.axes
+            check_shape(path, shape, series.dtype)
+            _check_complete(path, tif, series)
+            axes, metadata = tiff_axes(tif, series, shape, str(path))
+            dtype = series.dtype
+            if colour:
+                warn_colour(str(path))
+                dtype = np.dtype(np.float32)
+        read = _Pages(path, index, shape[:-2])
+        return lazy_stack(path, read, shape, dtype, axes, metadata=metadata)
+
+
+def _open(path: Path) -> Any:
+    import tifffile
+
+    return tifffile.TiffFile(path)
+
+
+def _is_image(series: Any) -> bool:
+    return len(series.shape) >= 2 and "Y" in series.axes and "X" in series.axes
+
+
+def _frames_shape(series: Any) -> tuple[int, ...]:
+    """(*navigation, rows, cols), colour samples left out."""
+    navigation = tuple(n for a, n in zip(series.axes, series.shape, strict=True) if a not in "SYX")
+    sizes = dict(zip(series.axes, series.shape, strict=True))
+    return (*navigation, sizes["Y"], sizes["X"])
+
+
+def _check_complete(path: Path, tif: Any, series: Any) -> None:
+    """Look whether the last page lies inside the file (the pages before it do then too, as files are written)."""
+    size = tif.filehandle.size
+    page = series.keyframe
+    if series.dataoffset is not None:
+        end = series.dataoffset + series.nbytes
+    else:
+        pages = series.pages
+        if any(p is None for p in (pages[0], pages[len(pages) - 1])):
+            raise DamagedFileError(f"{path}: pages are missing; of a set of OME-TIFF files all must be present")
+        page = pages[len(pages) - 1]
+        if page.parent is not tif:  # the pages of a set of files: each file is checked when it is read
+            return
+        end = max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
+    if end > size:
+        raise DamagedFileError(
+            f"{path}: truncated, the last page of shape {page.shape} ends at byte {end} but the file has {size}"
+        )
+
+
+class _Pages:
+    """Reads one page of a series; the file is opened at the first read and again after pickling."""
+
+    def __init__(self, path: Path, index: int, navigation: tuple[int, ...]) -> None:
+        self.path, self.index, self.navigation = path, index, navigation
+        self.tif: Any = None
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return _Pages, (self.path, self.index, self.navigation)
+
+    def __call__(self, where: tuple[int, ...]) -> np.ndarray:
+        if self.tif is None:
+            self.tif = _open(self.path)
+            self.series = self.tif.series[self.index]
+        series = self.series
+        flat = int(np.ravel_multi_index(where, self.navigation)) if self.navigation else 0
+        axes = series.axes
+        if series.dataoffset is not None and axes.endswith("YX"):  # uncompressed and in one piece
+            rows, cols = series.shape[-2:]
+            dtype = series.dtype.newbyteorder(self.tif.byteorder)
+            self.tif.filehandle.seek(series.dataoffset + flat * rows * cols * dtype.itemsize)
+            raw = self.tif.filehandle.read(rows * cols * dtype.itemsize)
+            return np.frombuffer(raw, dtype).reshape(rows, cols)
+        page_axes = series.keyframe.axes  # "YX", "YXS", "SYX" or, of volumetric pages, "ZYX"
+        extra = [n for a, n in zip(page_axes, series.keyframe.shape, strict=True) if a not in "SYX"]
+        per_page = int(np.prod(extra, dtype=np.int64))
+        page = series.pages[flat // per_page]
+        if page is None:
+            raise DamagedFileError(f"{self.path}: the page of frame {list(where)} is missing")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pixels = page.asarray()
+        if extra:
+            pixels = pixels.reshape(per_page, *pixels.shape[len(extra) :])[flat % per_page]
+            page_axes = "".join(a for a in page_axes if a in "SYX")
+        if "S" in page_axes:
+            pixels = luminance(np.moveaxis(pixels, page_axes.index("S"), -1))
+        return pixels
