@@ -18,6 +18,7 @@ from atomscope.pipeline.records import (
     save_table,
     simulate_to,
 )
+from atomscope.pipeline.report import write_report
 from atomscope.pipeline.samples import list_samples, open_sample
 from atomscope.pipeline.show import layers, manifold, recolor, vectors
 from atomscope.pipeline.verbs import (
@@ -64,4 +65,5 @@ __all__ = [
     "save_table",
     "simulate_to",
     "vectors",
+    "write_report",
 ]
