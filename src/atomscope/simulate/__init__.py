@@ -2,6 +2,17 @@
 
 from atomscope.simulate.lattices import LATTICES, Column, Lattice
 from atomscope.simulate.make import image, movie, simulate
+from atomscope.simulate.motifs import draw_motif, motif_patches
 from atomscope.simulate.render import render_columns
 
-__all__ = ["LATTICES", "Column", "Lattice", "image", "movie", "render_columns", "simulate"]
+__all__ = [
+    "LATTICES",
+    "Column",
+    "Lattice",
+    "draw_motif",
+    "image",
+    "motif_patches",
+    "movie",
+    "render_columns",
+    "simulate",
+]
