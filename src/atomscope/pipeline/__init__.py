@@ -4,7 +4,7 @@ The only room that knows the others. Rooms are imported when a verb is called, s
 loads no torch.
 """
 
-from atomscope.pipeline.execute import apply_run, run_recipe
+from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
 from atomscope.pipeline.recipe import STEPS, Recipe, Step, TrainParams
 from atomscope.pipeline.records import (
     as_stack,
@@ -48,6 +48,7 @@ __all__ = [
     "find_atoms",
     "find_in_frame",
     "fit",
+    "flags_table",
     "grid",
     "layers",
     "list_runs",
