@@ -10,8 +10,12 @@ from atomscope.data.params.base import Params, field
 class FitParams(Params):
     """Train a model."""
 
-    epochs: int = field(40, "Epochs", "Passes over the patches.", ge=1)
-    batch_size: int = field(200, "Batch", "Patches a training step.", advanced=True, ge=1)
+    epochs: int | None = field(
+        None, "Epochs", "Passes over the patches; empty: as many as make about 4000 steps (20 to 400 passes).", ge=1
+    )
+    batch_size: int = field(
+        200, "Batch", "Patches a training step; fewer when there are few patches.", advanced=True, ge=1
+    )
     learning_rate: float = field(3e-3, "Learning rate", "Peak of the one-cycle schedule.", advanced=True, gt=0.0)
     validation: float = field(
         0.1, "Validation", "Fraction of the patches kept aside to watch the loss.", advanced=True, ge=0.0, lt=1.0
@@ -20,6 +24,15 @@ class FitParams(Params):
         None, "Early stop", "Stop after so many epochs without a better validation loss; empty: never.", ge=1
     )
     kl_weight: float = field(1.0, "KL weight", "Weight of the KL terms (beta).", advanced=True, ge=0.0)
+    turned_copies: float = field(
+        0.6,
+        "Turned copies",
+        "Part of the training in which every patch is also shown turned and shifted by a known amount, so that "
+        "latents do not depend on the pose and no angle gets stuck; 0: never.",
+        advanced=True,
+        ge=0.0,
+        le=1.0,
+    )
     seed: int = field(0, "Seed", "Makes the run reproducible.", ge=0)
     device: Literal["auto", "cpu", "cuda", "mps"] = field("auto", "Device", "Where to train.", advanced=True)
     checkpoint_every: int = field(

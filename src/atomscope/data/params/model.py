@@ -17,7 +17,7 @@ class RVAE(Params):
     max_shift: float = field(
         0.2,
         "Largest shift",
-        "Shifts are searched up to about this fraction of the window.",
+        "Shifts are found up to this fraction of the window.",
         advanced=True,
         gt=0.0,
         le=0.5,

@@ -1,0 +1,105 @@
+"""Encoders: the networks that read a patch and say its latents and its pose, with their uncertainty."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+#: Bounds of every learnt log standard deviation: wide enough for any use, narrow enough never to overflow.
+LOG_SD = (-7.0, 2.0)
+
+
+class Posterior(NamedTuple):
+    """What the encoder says of n patches; parts that the model does not have are None.
+
+    Attributes
+    ----------
+    z, z_log_sd : Tensor, shape (n, latent)
+    angle, angle_log_sd : Tensor, shape (n,), rad, or None
+    shift, shift_log_sd : Tensor, shape (n, 2), (row, col) px, or None
+    """
+
+    z: Tensor
+    z_log_sd: Tensor
+    angle: Tensor | None
+    angle_log_sd: Tensor | None
+    shift: Tensor | None
+    shift_log_sd: Tensor | None
+
+    def part(self, index: slice) -> Posterior:
+        """Return the posterior of some of the patches."""
+        return Posterior(*(None if t is None else t[index] for t in self))
+
+
+class MLPTrunk(nn.Module):
+    """Two dense layers: the fastest reader."""
+
+    def __init__(self, window: tuple[int, int], channels: int, hidden: int) -> None:
+        super().__init__()
+        self.read = nn.Linear(channels * window[0] * window[1], hidden)
+        self.mix = nn.Linear(hidden, hidden)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Read patches (n, channels, rows, cols)."""
+        h = nn.functional.leaky_relu(self.read(x.flatten(1)), 0.1)  # (n, hidden)
+        return nn.functional.leaky_relu(self.mix(h), 0.1)  # (n, hidden)
+
+
+class ConvTrunk(nn.Module):
+    """One convolution on tiles of 4 px, one strided, then dense: the finest angles."""
+
+    def __init__(self, window: tuple[int, int], channels: int, hidden: int) -> None:
+        super().__init__()
+        self.tiles = nn.Conv2d(channels, 32, 4, stride=4, padding=2)
+        rows, cols = window[0] // 4 + 1, window[1] // 4 + 1
+        self.strided = nn.Conv2d(32, 64, 3, stride=2, padding=1)
+        rows, cols = (rows + 1) // 2, (cols + 1) // 2
+        self.read = nn.Linear(64 * rows * cols, hidden)
+        self.mix = nn.Linear(hidden, hidden)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Read patches (n, channels, rows, cols)."""
+        x = x.contiguous(memory_format=torch.channels_last)  # (n, channels, rows, cols)
+        h = nn.functional.leaky_relu(self.tiles(x), 0.1)  # (n, 32, rows / 4, cols / 4)
+        h = nn.functional.leaky_relu(self.strided(h), 0.1)  # (n, 64, rows / 8, cols / 8)
+        h = nn.functional.leaky_relu(self.read(h.permute(0, 2, 3, 1).flatten(1)), 0.1)  # (n, hidden)
+        return nn.functional.leaky_relu(self.mix(h), 0.1)  # (n, hidden)
+
+
+class Encoder(nn.Module):
+    """A trunk and one head for all of the posterior's numbers.
+
+    The angle is the direction of a 2-vector: on the circle there is no place where it would have to jump.
+    """
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        hidden: int,
+        latent: int,
+        rotation: bool,
+        translation: bool,
+        reach: tuple[float, float],
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.sizes = [latent, latent] + [2, 1] * rotation + [2, 2] * translation
+        self.rotation, self.translation, self.reach = rotation, translation, reach
+        self.head = nn.Linear(hidden, sum(self.sizes))
+
+    def forward(self, x: Tensor) -> Posterior:
+        """Read standardised patches (n, channels, rows, cols)."""
+        out = list(self.head(self.trunk(x)).split(self.sizes, dim=1))
+        z, z_log_sd = out[0], out[1].clamp(*LOG_SD)  # (n, latent) twice
+        angle = angle_log_sd = shift = shift_log_sd = None
+        if self.rotation:
+            direction = out[2]  # (n, 2): row and column part
+            angle = torch.atan2(direction[:, 0], direction[:, 1])  # (n,)
+            angle_log_sd = out[3][:, 0].clamp(*LOG_SD)  # (n,)
+        if self.translation:
+            reach = torch.tensor(self.reach, device=x.device)  # (2,)
+            shift = reach * torch.tanh(out[-2])  # (n, 2)
+            shift_log_sd = out[-1].clamp(*LOG_SD)  # (n, 2)
+        return Posterior(z, z_log_sd, angle, angle_log_sd, shift, shift_log_sd)

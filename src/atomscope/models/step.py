@@ -1,0 +1,97 @@
+"""One training step: the bound on a batch, and the schedules of its weights."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from atomscope.models.vae import VAE, draw, kl_parts, reconstruction_nats
+from atomscope.models.views import pose_disagreement, turned_copy
+
+#: Weight of the pose loss of the turned copies, nats a pixel, where the training starts; it falls to 0.
+POSE_WEIGHT = 0.3
+#: How fast the noise follows the residuals.
+NOISE_RATE = 0.02
+#: The smallest noise, of standardised values: noiseless data must not make the likelihood infinite.
+LEAST_NOISE = 0.02
+
+
+def one_cycle(t: float, peak: float) -> float:
+    """Return the learning rate at the fraction ``t`` of the training: up in a quarter, down to nearly nothing.
+
+    References
+    ----------
+    L. N. Smith and N. Topin, "Super-convergence", arXiv:1708.07120.
+    """
+    if t < 0.25:
+        return peak * (0.04 + 0.96 * 0.5 * (1 - math.cos(4 * math.pi * t)))
+    return peak * (1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * (t - 0.25) / 0.75)))
+
+
+def kl_ramp(t: float) -> float:
+    """Return the factor of the KL terms at the fraction ``t`` of the training: up in the first quarter."""
+    return min(1.0, 4 * t + 0.01)
+
+
+def losses(
+    net: VAE, x: Tensor, t: float, kl_weight: float, copies: float, generator: torch.Generator
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the loss of a batch, nats a pixel, and its parts, nats a patch (detached scalars).
+
+    Parameters
+    ----------
+    net : VAE
+    x : Tensor, shape (n, channels, rows, cols), own units
+    t : float
+        Fraction of the training done: decides the KL ramp and whether turned copies are shown.
+    kl_weight : float
+    copies : float
+        Fraction of the training with turned copies.
+    generator : torch.Generator
+    """
+    spec = net.spec
+    x = net.standardise(x)  # (n, channels, rows, cols)
+    n, pixels = len(x), net.window[0] * net.window[1]
+    noise = torch.randn(n, spec.latent_dim + 3, generator=generator).to(x.device)  # (n, latent + 3)
+    with_copies = t < copies and (spec.rotation or spec.translation)
+    pose_loss = x.new_zeros(())
+    if with_copies:
+        reach = (net.reach[0] / 2, net.reach[1] / 2) if spec.translation else None
+        copy, angle, shift = turned_copy(x, spec.rotation, reach, generator)
+        both = net.encode(torch.cat((x, copy)))
+        own, other = both.part(slice(None, n)), both.part(slice(n, None))
+        pose_loss = pose_disagreement(own, other, angle, shift, net.reach).mean()
+        # Latents from the copy, pose from the patch: half of the batch, so that both kinds of input are read well.
+        half = n // 2
+        p = own._replace(
+            z=torch.cat((other.z[:half], own.z[half:])),  # (n, latent)
+            z_log_sd=torch.cat((other.z_log_sd[:half], own.z_log_sd[half:])),  # (n, latent)
+        )
+    else:
+        p = net.encode(x)
+    d = draw(p, noise)
+    residual = x - net.decode(d.z, d.angle, d.shift)  # (n, channels, rows, cols)
+    squared = residual.square().flatten(2).sum(2)  # (n, channels)
+    reconstruction = reconstruction_nats(squared, net.noise_var.clone(), pixels).mean()
+    kl = {name: part.mean() for name, part in kl_parts(p, net.reach).items()}
+    bound = reconstruction + kl_weight * kl_ramp(t) * sum(kl.values())
+    loss = bound / (pixels * net.channels)
+    if with_copies:
+        loss = loss + POSE_WEIGHT * (1 - t / copies) * pose_loss
+    if spec.noise is None and torch.is_grad_enabled():
+        follow_noise(net, squared.detach().mean(0) / pixels)
+    parts = {"loss": reconstruction + kl_weight * sum(kl.values()), "reconstruction": reconstruction, **kl}
+    return loss, {name: part.detach() for name, part in parts.items()}
+
+
+@torch.no_grad()
+def follow_noise(net: VAE, mean_square: Tensor) -> None:
+    """Move the noise towards its maximum-likelihood value, the mean squared residual (channels,).
+
+    References
+    ----------
+    O. Rybkin, K. Daniilidis and S. Levine, "Simple and effective VAE training with calibrated decoders", ICML 2021.
+    """
+    net.noise_var.lerp_(mean_square.clamp(min=LEAST_NOISE**2), NOISE_RATE)

@@ -1,0 +1,131 @@
+"""The rVAE: an encoder, a pose and a decoder, and the bound that trains them."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from atomscope.data.params import RVAE
+from atomscope.models.decoders import CanvasDecoder, CoordinateDecoder
+from atomscope.models.encoders import ConvTrunk, Encoder, MLPTrunk, Posterior
+from atomscope.models.pose import kl_circle, kl_normal, turn
+
+
+class Draw(NamedTuple):
+    """One random draw from a posterior: z (n, latent), angle (n,) or None, shift (n, 2) or None."""
+
+    z: Tensor
+    angle: Tensor | None
+    shift: Tensor | None
+
+
+class VAE(nn.Module):
+    """A variational autoencoder whose decoder draws in a pose.
+
+    Built from :class:`~atomscope.data.params.RVAE`; both ``rotation`` and ``translation`` off make it a plain VAE.
+    It takes patches in their own units: the offset and scale of the training data are its first layer.
+    """
+
+    offset: Tensor
+    scale: Tensor
+    noise_var: Tensor
+    centre: Tensor
+
+    def __init__(self, spec: RVAE, window: tuple[int, int], channels: int) -> None:
+        super().__init__()
+        self.spec, self.window, self.channels = spec, window, channels
+        self.reach = (spec.max_shift * window[0], spec.max_shift * window[1])
+        trunk = {"mlp": MLPTrunk, "conv": ConvTrunk}[spec.encoder](window, channels, spec.hidden)
+        self.encoder = Encoder(trunk, spec.hidden, spec.latent_dim, spec.rotation, spec.translation, self.reach)
+        decoder = {"canvas": CanvasDecoder, "coordinate": CoordinateDecoder}[spec.decoder]
+        self.decoder = decoder(window, channels, spec.hidden, spec.latent_dim, spec.rotation, self.reach)
+        self.register_buffer("offset", torch.zeros(channels))
+        self.register_buffer("scale", torch.ones(channels))
+        self.register_buffer("noise_var", torch.ones(channels))  # of standardised values
+        self.register_buffer("centre", torch.zeros(spec.hidden + 1, 2))  # see gauge.py
+
+    def standardise(self, x: Tensor) -> Tensor:
+        """Bring patches (n, channels, rows, cols) to mean 0 and standard deviation 1 of the training data."""
+        return (x - self.offset[:, None, None]) / self.scale[:, None, None]
+
+    def restore(self, x: Tensor) -> Tensor:
+        """Undo :meth:`standardise`."""
+        return x * self.scale[:, None, None] + self.offset[:, None, None]
+
+    def own_centre(self, z: Tensor) -> Tensor:
+        """Return where the drawing's own centre lies on the canvas for latents (n, latent); (n, 2), px."""
+        h = self.decoder.features(z)  # (n, hidden)
+        return h @ self.centre[:-1] + self.centre[-1]  # (n, 2)
+
+    def encode(self, x: Tensor) -> Posterior:
+        """Encode standardised patches (n, channels, rows, cols)."""
+        p = self.encoder(x)
+        if p.shift is None:
+            return p
+        own = self.own_centre(p.z)  # (n, 2)
+        return p._replace(shift=p.shift + (own if p.angle is None else turn(own, p.angle)))
+
+    def decode(self, z: Tensor, angle: Tensor | None, shift: Tensor | None) -> Tensor:
+        """Draw standardised patches (n, channels, rows, cols)."""
+        centre = None if shift is None else self.own_centre(z)  # (n, 2)
+        return self.decoder(z, angle, shift, centre)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Fill every weight and buffer from one generator, so that the seed alone decides."""
+        for name, p in self.named_parameters():
+            with torch.no_grad():
+                if p.ndim == 1:
+                    p.zero_()
+                    continue
+                bound = math.sqrt(6 / max(p[0].numel(), 1) / 1.01)  # He's for a leaky ReLU
+                if name in ("encoder.head.weight", "decoder.draw.weight"):
+                    bound *= 0.3  # quiet at first: small pictures, latents near the prior
+                p.copy_((2 * torch.rand(p.shape, generator=generator) - 1) * bound)
+        for buffer, value in ((self.offset, 0), (self.scale, 1), (self.noise_var, 1), (self.centre, 0)):
+            buffer.fill_(value)
+
+
+def build(spec: RVAE, window: tuple[int, int], channels: int, seed: int = 0) -> VAE:
+    """Make a model on the CPU, its weights decided by ``seed``; the global random state is not touched."""
+    with torch.device("meta"):
+        net = VAE(spec, window, channels)
+    net = net.to_empty(device="cpu")
+    net.initialise(torch.Generator().manual_seed(seed))
+    return net
+
+
+def draw(p: Posterior, noise: Tensor) -> Draw:
+    """Draw from a posterior with standard normal ``noise`` (n, latent + 3), by reparameterisation."""
+    n_z = p.z.shape[1]
+    z = p.z + torch.exp(p.z_log_sd) * noise[:, :n_z]  # (n, latent)
+    angle = shift = None
+    if p.angle is not None and p.angle_log_sd is not None:
+        angle = p.angle + torch.exp(p.angle_log_sd) * noise[:, n_z]  # (n,)
+    if p.shift is not None and p.shift_log_sd is not None:
+        shift = p.shift + torch.exp(p.shift_log_sd) * noise[:, n_z + 1 :]  # (n, 2)
+    return Draw(z, angle, shift)
+
+
+def kl_parts(p: Posterior, reach: tuple[float, float]) -> dict[str, Tensor]:
+    """Return the KL of each group to its prior, nats, shape (n,).
+
+    Priors: z N(0, 1); the angle uniform on the circle; the shift N(0, reach / 2).
+    """
+    parts = {"kl_z": kl_normal(p.z, p.z_log_sd)}
+    if p.angle_log_sd is not None:
+        parts["kl_angle"] = kl_circle(torch.exp(p.angle_log_sd))
+    if p.shift is not None and p.shift_log_sd is not None:
+        prior = torch.tensor(reach, device=p.shift.device) / 2  # (2,)
+        parts["kl_shift"] = kl_normal(p.shift, p.shift_log_sd, prior)
+    return parts
+
+
+def reconstruction_nats(squared: Tensor, noise_var: Tensor, pixels: int) -> Tensor:
+    """Return -ln p(x | z, pose) of a Gaussian likelihood, nats a patch.
+
+    ``squared`` (n, channels) is the squared residual summed over the pixels of a channel.
+    """
+    return (0.5 * squared / noise_var + 0.5 * pixels * torch.log(2 * math.pi * noise_var)).sum(1)  # (n,)

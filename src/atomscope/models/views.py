@@ -1,0 +1,64 @@
+"""Turned copies: the same patch shown twice, turned and shifted by a known amount.
+
+This is what keeps a run out of the local minima of rotation-invariant autoencoders, where one half of the patches sits
+upside down and a latent says which half. Two things follow from the known turn, with no labels:
+
+1. The angle of the copy must be the angle of the patch plus the turn (and the shift likewise): a loss that
+   trains the pose before any picture exists.
+2. Latents read from the copy must draw the patch in the patch's own pose: a latent that holds anything of the pose
+   draws it wrong.
+
+Both are dropped after the first part of the training; the rest is the plain bound.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from atomscope.models.encoders import Posterior
+from atomscope.models.pose import place, turn
+
+
+def turned_copy(
+    x: Tensor, rotation: bool, reach: tuple[float, float] | None, generator: torch.Generator
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Return standardised patches turned and shifted at random, and by how much.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, channels, rows, cols)
+    rotation : bool
+        Whether to turn, by any angle.
+    reach : tuple of float or None
+        Largest shift, (row, col) px; None: no shift.
+
+    Returns
+    -------
+    copy : Tensor, like ``x``
+    angle : Tensor, shape (n,), rad, or None
+    shift : Tensor, shape (n, 2), px, or None
+    """
+    n = len(x)
+    angle = shift = None
+    if rotation:
+        angle = (2 * math.pi * torch.rand(n, generator=generator)).to(x.device)  # (n,)
+    if reach is not None:
+        shift = ((2 * torch.rand(n, 2, generator=generator) - 1) * torch.tensor(reach)).to(x.device)  # (n, 2)
+    copy = place(x, (x.shape[2], x.shape[3]), angle, shift)  # (n, channels, rows, cols)
+    return copy, angle, shift
+
+
+def pose_disagreement(
+    own: Posterior, copy: Posterior, angle: Tensor | None, shift: Tensor | None, reach: tuple[float, float]
+) -> Tensor:
+    """Return how far the pose of the copy is from the pose of the patch moved by the known amount; shape (n,)."""
+    total = torch.zeros(len(own.z), device=own.z.device)  # (n,)
+    if own.angle is not None and copy.angle is not None and angle is not None:
+        total = total + 1 - torch.cos(copy.angle - own.angle - angle)  # (n,)
+    if own.shift is not None and copy.shift is not None and shift is not None:
+        moved = own.shift if angle is None else turn(own.shift, angle)  # (n, 2)
+        total = total + (((copy.shift - moved - shift) / torch.tensor(reach, device=shift.device)) ** 2).sum(1)  # (n,)
+    return total
