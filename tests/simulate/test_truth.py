@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from truth import circular_correlation, cramer_rao, match
 
 

@@ -47,6 +47,17 @@ class Crystal:
     hollow_grain: np.ndarray
     grains: tuple[Grain, ...]
 
+    def take(self, columns: np.ndarray, hollows: np.ndarray) -> Crystal:
+        """Return a choice of columns and hollows, in that order; indices or masks."""
+        return Crystal(
+            self.positions[columns],
+            self.column[columns],
+            self.grain[columns],
+            self.hollows[hollows],
+            self.hollow_grain[hollows],
+            self.grains,
+        )
+
 
 def rotate(vectors: np.ndarray, angle: float) -> np.ndarray:
     """Turn (row, col) vectors clockwise on screen, shape (n, 2).
@@ -70,7 +81,7 @@ def lay_grains(
         # Neighbouring lamellae of a twin mirror each other.
         return tuple(Grain(rotation, bool(i % 2)) for i in range(n_grains))
     if misorientation is None:
-        more = rng.uniform(-math.pi, math.pi, n_grains - 1)
+        more: np.ndarray = rng.uniform(-math.pi, math.pi, n_grains - 1)
     else:
         more = misorientation * np.arange(1, n_grains)
     return (Grain(rotation), *(Grain(rotation + float(a)) for a in more))

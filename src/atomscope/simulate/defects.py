@@ -116,7 +116,7 @@ def evolve(
         now[heals], now[lost] = ATOM, VACANCY
         movers = np.flatnonzero((now != ATOM) & (rng.random(len(now)) < params.hop_rate))
         for i in movers:
-            free = [j for j in neighbours.of(i) if now[j] == ATOM]
+            free = [j for j in neighbours.of(int(i)) if now[j] == ATOM]
             if free and now[i] != ATOM:
                 j = free[int(rng.integers(len(free)))]
                 now[i], now[j] = now[j], now[i]

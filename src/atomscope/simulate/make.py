@@ -106,8 +106,7 @@ def _simulate(
     check_stop(should_stop)
     scene = make_scene(params)
     frames = da.from_array(LazyFrames(scene), chunks=(1, *scene.shape), asarray=True, name=False)
-    nm = {"scale": scene.pixel_size_nm, "unit": "nm"}
-    axes: tuple[Axis, ...] = (Axis("row", **nm), Axis("col", **nm))
+    axes: tuple[Axis, ...] = (Axis("row", scene.pixel_size_nm, "nm"), Axis("col", scene.pixel_size_nm, "nm"))
     if as_movie:
         axes = (Axis("frame", params.frame_time_s, "s", kind="navigation"), *axes)
     tables = []

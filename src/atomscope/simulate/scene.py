@@ -14,7 +14,7 @@ import numpy as np
 
 from atomscope.data.params import SimulateParams
 from atomscope.simulate.crystal import Crystal, grow, lay_grains
-from atomscope.simulate.defects import ATOM, SUBSTITUTION, VACANCY, History, evolve, plant
+from atomscope.simulate.defects import ADATOM, SUBSTITUTION, VACANCY, History, evolve, plant
 from atomscope.simulate.lattices import Lattice, get_lattice
 from atomscope.simulate.render import REACH, render_columns
 
@@ -105,7 +105,7 @@ class Scene:
         heights = np.where(state == SUBSTITUTION, other, regular) * self.intensity
         heights[state == VACANCY] = 0.0
         adatoms = np.full(k, self.lattice.brightness((self.lattice.adatom,))) * self.adatom_intensity
-        kind = np.concatenate([state, np.full(k, 3, dtype=np.uint8)])
+        kind = np.concatenate([state, np.full(k, ADATOM, dtype=np.uint8)])
         reach = REACH * self.sigma_px * (2.0 if p.tails > 0 else 1.0) + 8 * p.jitter_px + 1
         near = np.all((px > -reach) & (px < np.array(self.shape) + reach), axis=1)
         return Columns(
@@ -167,8 +167,9 @@ def make_scene(params: SimulateParams) -> Scene:
     n_grains = max(2, params.grains) if params.lattice == "fcc_grain_boundary" else params.grains
     turn = None if params.misorientation_deg is None else math.radians(params.misorientation_deg)
     grains = lay_grains(lattice, n_grains, math.radians(params.rotation_deg), turn, rng)
-    # The crystal reaches as far as the drift goes, one probe tail and a few thermal displacements more.
-    margin = (2 * REACH * sigma_px + 8 * params.jitter_px + 2) * pixel + 6 * params.displacement_nm
+    # The crystal reaches as far as the drift goes, one probe tail and a few displacements more; by a round amount,
+    # so that turning jitter or displacement on changes no id.
+    margin = (2 * REACH * sigma_px + max(10, 8 * params.jitter_px)) * pixel + max(0.15, 6 * params.displacement_nm)
     low, high = -drift_px.max(0) * pixel - margin, -drift_px.min(0) * pixel + margin
     half = (field_nm + high - low) / 2
     crystal = grow(lattice, grains, (half[0], half[1]), ((high + low)[0] / 2, (high + low)[1] / 2), rng, field_nm.max())
@@ -178,6 +179,7 @@ def make_scene(params: SimulateParams) -> Scene:
     def inside(nm: np.ndarray) -> np.ndarray:
         return np.all(np.abs(nm) <= field_nm / 2, axis=1)
 
+    crystal = crystal.take(*(np.argsort(~inside(nm), kind="stable") for nm in (crystal.positions, crystal.hollows)))
     state, adatom = plant(
         params,
         lattice,
@@ -187,12 +189,13 @@ def make_scene(params: SimulateParams) -> Scene:
         stream(params.seed, Purpose.DEFECTS),
     )
     history = evolve(params, crystal, state, adatom, stream(params.seed, Purpose.DYNAMICS))
-    spread = stream(params.seed, Purpose.INTENSITY)
-    n, k = len(state), len(adatom)
-    intensity = np.clip(1 + params.intensity_sd * spread.standard_normal(n + k), 0.05, None)
+    intensity, adatom_intensity = (
+        np.clip(1 + params.intensity_sd * stream(params.seed, Purpose.INTENSITY, which).standard_normal(n), 0.05, None)
+        for which, n in enumerate((len(state), len(adatom)))
+    )
     backdrop = _backdrop(params, shape)
     return Scene(
-        params, lattice, crystal, history, drift_px, intensity[:n], intensity[n:], pixel, sigma_px, shape, backdrop
+        params, lattice, crystal, history, drift_px, intensity, adatom_intensity, pixel, sigma_px, shape, backdrop
     )
 
 
@@ -240,15 +243,4 @@ def _cut_holes(params: SimulateParams, crystal: Crystal, field_nm: np.ndarray) -
     def solid(points: np.ndarray) -> np.ndarray:
         return np.all(np.linalg.norm(points[:, None] - centres, axis=2) > radius, axis=1)
 
-    keep, keep_h = solid(crystal.positions), solid(crystal.hollows)
-    return Crystal(
-        crystal.positions[keep],
-        crystal.column[keep],
-        crystal.grain[keep],
-        crystal.hollows[keep_h],
-        crystal.hollow_grain[keep_h],
-        crystal.grains,
-    )
-
-
-__all__ = ["ATOM", "Columns", "Purpose", "Scene", "make_scene", "stream"]
+    return crystal.take(solid(crystal.positions), solid(crystal.hollows))
