@@ -5,13 +5,31 @@ Importing this room loads no reader library; each is loaded when one of its file
 
 from __future__ import annotations
 
+from atomscope.io.model_file import read_model, write_model
 from atomscope.io.opening import describe, list_datasets, open_stack, reader_names
 from atomscope.io.readers import DatasetInfo
+from atomscope.io.recipe import read_recipe, recipe_lines, write_recipe
+from atomscope.io.run_folder import list_runs, read_run, write_run
+from atomscope.io.samples import list_samples, sample_folder, sample_path
+from atomscope.io.tables import read_table, write_table
 
 __all__ = [
     "DatasetInfo",
     "describe",
     "list_datasets",
+    "list_runs",
+    "list_samples",
     "open_stack",
+    "read_model",
+    "read_recipe",
+    "read_run",
+    "read_table",
     "reader_names",
+    "recipe_lines",
+    "sample_folder",
+    "sample_path",
+    "write_model",
+    "write_recipe",
+    "write_run",
+    "write_table",
 ]
