@@ -10,10 +10,9 @@ import pandas as pd
 from atomscope.data import OnProgress, Provenance, ShouldStop, Sites, Stack, report
 from atomscope.data.params import FindParams
 from atomscope.errors import Stopped
+from atomscope.find.detect import detect
 from atomscope.find.gauss import fit_columns
-from atomscope.find.peaks import drop_close, laplacian, local_maxima, subpixel
 from atomscope.find.prepare import prepare
-from atomscope.find.scale import Spacing, measure, noise_floor, power_spectrum
 
 logger = logging.getLogger(__name__)
 
@@ -43,33 +42,24 @@ def find_in_frame(frame: np.ndarray, params: FindParams | None = None) -> pd.Dat
         logger.warning("the frame has no finite pixels or all its pixels are equal: no sites")
         return _table({}, 0)
     image = ready.image
-    spacing = measure(ready)
-    if params.spacing_px is not None:
-        sigma = min(spacing.sigma, 0.25 * params.spacing_px) if spacing.confidence > 0.2 else params.spacing_px / 6
-        spacing = Spacing(params.spacing_px, 1.0, sigma, "given")
-    s = max(1.0, 0.85 * spacing.sigma)
-    response = laplacian(image, s)
-    noise = _noise_after(image, s)
-    row, col = local_maxima(response)
-    height = response[row, col].astype(np.float64)
-    keep = height > params.threshold * noise
-    if ready.good is not None:
-        keep &= ready.good[row, col]
-    row, col, height = row[keep], col[keep], height[keep]
-    sub_row, sub_col = subpixel(response, row, col)
-    keep = drop_close(np.c_[sub_row, sub_col], height, max(params.min_separation * spacing.px, 1.5 * s))
-    row, col, height, sub_row, sub_col = row[keep], col[keep], height[keep], sub_row[keep], sub_col[keep]
-    n = len(row)
-    snr = height / noise if noise > 0 else np.full(n, np.inf)
+    found = detect(
+        ready,
+        spacing_px=params.spacing_px,
+        threshold=params.threshold,
+        min_separation=params.min_separation,
+    )
+    sub_row, sub_col, snr = found.row, found.col, found.snr
+    n = len(snr)
     if not params.refine or n == 0:
-        reach = int(3 * spacing.sigma)
+        reach = int(3 * found.sigma)
         outside = (
-            (row < reach) | (col < reach) | (row >= image.shape[0] - reach) | (col >= image.shape[1] - reach)
+            (sub_row < reach)
+            | (sub_col < reach)
+            | (sub_row >= image.shape[0] - reach)
+            | (sub_col >= image.shape[1] - reach)
         )
-        return _table(
-            {"row": sub_row, "col": sub_col, "score": _score(snr), "flag": np.where(outside, "edge", "")}, n
-        )
-    fit = fit_columns(image, ready.good, sub_row, sub_col, spacing.sigma)
+        return _table({"row": sub_row, "col": sub_col, "score": _score(snr), "flag": np.where(outside, "edge", "")}, n)
+    fit = fit_columns(image, ready.good, sub_row, sub_col, 1.15 * found.sigma)
     sign = -1.0 if params.polarity == "dark" else 1.0
     flag = np.where(fit.edge, "edge", "").astype(object)
     flag[fit.failed] = np.where(fit.edge[fit.failed], "edge;fit failed", "fit failed")
@@ -125,18 +115,6 @@ def find_atoms(
         tables.append(table)
         report(on_progress, done + 1, len(wanted), "frames", table)
     return _sites(tables, stack, params)
-
-
-def _noise_after(image: np.ndarray, s: float) -> float:
-    power = power_spectrum(image)
-    floor = noise_floor(power)
-    k_row = 2 * np.pi * np.fft.fftfreq(image.shape[0])[:, None]
-    k_col = 2 * np.pi * np.fft.rfftfreq(image.shape[1])[None, :]
-    k2 = k_row**2 + k_col**2
-    gain = (s**2 * k2) ** 2 * np.exp(-k2 * s**2)
-    twice = np.full(power.shape[1], 2.0)
-    twice[0] = 1.0
-    return float(np.sqrt((gain * floor * twice).sum() / image.size)) + 1e-12
 
 
 def _score(snr: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How large: lattice spacing and column width from the image's own spectrum, no pixel size needed."""
+"""How large: column width and lattice period from the image's own spectrum, no pixel size needed."""
 
 from __future__ import annotations
 
@@ -8,105 +8,87 @@ import numpy as np
 from scipy import fft
 
 from atomscope.find.peaks import local_maxima, subpixel
-from atomscope.find.prepare import Frame, prepare
+from atomscope.find.spectrum import Spectrum
+
+#: Power above so many times the floor is signal.
+_OVER_FLOOR = 4.0
+#: Below this height of its best side peak an autocorrelation shows no lattice.
+LATTICE_CONFIDENCE = 0.2
 
 
 @dataclass(frozen=True)
-class Spacing:
-    """Distance between neighbouring columns, measured.
+class Scale:
+    """What the spectrum says.
 
     Attributes
     ----------
-    px : float
-        Nearest-neighbour distance, px.
+    width : float or None
+        Effective column width, px: the smaller of a column's standard deviation and about a sixth of the
+        lattice period. None when nothing stands above the noise.
+    period : float or None
+        Shortest repeat of the lattice, px; None without a lattice.
     confidence : float
-        0 (no lattice: a scale-space guess) to 1 (a perfect lattice).
-    sigma : float
-        Column width that suits the image, px.
-    source : {"autocorrelation", "scale-space", "default"}
+        Height of the best side peak of the autocorrelation, 0 to 1.
     """
 
-    px: float
+    width: float | None
+    period: float | None
     confidence: float
-    sigma: float
-    source: str
 
 
-def power_spectrum(image: np.ndarray) -> np.ndarray:
-    """Return the half-plane power spectrum of a Hann-windowed frame, scan-line offsets removed."""
-    window = np.hanning(image.shape[0] + 2)[1:-1, None] * np.hanning(image.shape[1] + 2)[None, 1:-1]
-    window = (window / np.sqrt(np.mean(window**2))).astype(np.float32)
-    mean = np.average(image, weights=window)
-    spectrum = fft.rfft2((image - mean) * window)
-    return (spectrum.real**2 + spectrum.imag**2) / image.size
+def measure_scale(spectrum: Spectrum, shape: tuple[int, int]) -> Scale:
+    """Read column width and lattice period off the spectrum of a frame.
 
-
-def noise_floor(power: np.ndarray) -> np.ndarray:
-    """White-noise floor and more: a spectrum per column frequency, from the highest row frequencies.
-
-    Scan lines are recorded one after the other, so noise is independent from line to line and its
-    spectrum does not depend on the row frequency; above 3/4 of Nyquist there is no column signal.
-    """
-    rows = power.shape[0]
-    k = np.abs(fft.fftfreq(rows))
-    band = power[k > 0.375] if (k > 0.375).any() else power
-    floor = np.median(band, axis=0) / np.log(2)
-    n = len(floor)
-    size = min(9, n)
-    padded = np.pad(floor, size // 2, mode="edge")
-    return np.convolve(padded, np.ones(size) / size, mode="valid")[:n]
-
-
-def estimate_spacing(frame: np.ndarray, polarity: str = "bright") -> Spacing:
-    """Measure the distance between neighbouring columns of one frame.
+    The signal is what stands above the noise of scan lines. Its scale is where the scale-normalised
+    Laplacian of Gaussian holds most of it (for a lone Gaussian column, sqrt(2) times its width); the period is
+    the nearest strong peak of the autocorrelation, band-passed at that scale, so that neither slow background
+    nor noise can take its place.
 
     Parameters
     ----------
-    frame : array, shape (rows, cols)
-    polarity : {"bright", "dark"}
+    spectrum : Spectrum
+    shape : tuple of int
+        (rows, cols) of the frame.
+
+    References
+    ----------
+    Lindeberg, Int. J. Comput. Vis. 30, 79 (1998), for scale selection.
     """
-    ready = prepare(frame, polarity)
-    if ready is None:
-        return Spacing(10.0, 0.0, 2.0, "default")
-    return measure(ready)
+    floor = spectrum.line_floor[None, :]
+    signal = np.where(spectrum.power > _OVER_FLOOR * floor, spectrum.power - floor, 0)
+    signal[:, 0] = 0  # offsets of whole lines
+    signal[0] = 0
+    bins = np.minimum((np.sqrt(spectrum.k2) * (256 / np.pi)).astype(np.int64), 511)
+    radial = np.bincount(bins.ravel(), weights=signal.ravel(), minlength=512)
+    noise = np.bincount(bins.ravel(), weights=np.broadcast_to(floor, bins.shape).ravel(), minlength=512)
+    k2 = ((np.arange(512) + 0.5) * (np.pi / 256)) ** 2
+    scales = np.geomspace(0.9, max(min(shape) / 6, 1.0), 64)
+    x = scales[:, None] ** 2 * k2[None, :]
+    gain = x**2 * np.exp(-x)
+    held, lost = gain @ radial, gain @ noise
+    best = int(np.argmax(held))
+    if not held[best] > 0.25 * lost[best]:
+        return Scale(None, None, 0.0)
+    width = float(np.clip(scales[best] / np.sqrt(2), 0.8, max(min(shape) / 8, 0.8)))
 
-
-def measure(frame: Frame) -> Spacing:
-    """Do the work of :func:`estimate_spacing` on a prepared frame."""
-    image = frame.image
-    power = power_spectrum(image)
-    floor = noise_floor(power)
-    clean = np.maximum(power - floor[None, :], 0)
-    k_row = 2 * np.pi * fft.fftfreq(image.shape[0])[:, None]
-    k_col = 2 * np.pi * fft.rfftfreq(image.shape[1])[None, :]
-    k2 = k_row**2 + k_col**2
-    clean = np.where(power > 4 * floor[None, :], clean, 0)
-    clean[:, 0] = 0
-    clean[np.abs(k_row[:, 0]) < 1e-9] = 0
-    # Column width: the scale at which the Laplacian of Gaussian holds most of the signal.
-    k2_bins = np.minimum((np.sqrt(k2) / np.pi * 256).astype(int), 511)
-    radial = np.bincount(k2_bins.ravel(), weights=clean.ravel(), minlength=512)
-    kk = (np.arange(512) + 0.5) / 256 * np.pi
-    scales = np.geomspace(0.8, min(image.shape) / 6 + 1, 60)
-    energy = np.array([(radial * (s * kk) ** 4 * np.exp(-((s * kk) ** 2))).sum() for s in scales])
-    if not energy.max() > 0:
-        return Spacing(10.0, 0.0, 2.0, "default")
-    sigma = float(np.clip(scales[int(np.argmax(energy))] / np.sqrt(2), 0.9, min(image.shape) / 8))
-    # Autocorrelation of the band-passed image.
-    s = 0.7 * sigma
-    acf = fft.irfft2(clean * k2**2 * np.exp(-k2 * s**2), s=image.shape)
-    acf = fft.fftshift(acf)
-    centre = np.array(acf.shape) // 2
-    top = acf[centre[0], centre[1]]
+    acf = fft.fftshift(fft.irfft2(signal * laplacian_gain_sharp(spectrum.k2, width), s=shape))
+    centre = (shape[0] // 2, shape[1] // 2)
     row, col = local_maxima(acf)
     r = np.hypot(row - centre[0], col - centre[1])
-    value = acf[row, col] / top
-    inside = (r > 1.8 * sigma) & (r < min(image.shape) / 3) & (value > 0.1)
+    value = acf[row, col] / acf[centre]
+    inside = (r > 1.8 * width) & (r < min(shape) / 2.5) & (value > 0.05)
     if not inside.any():
-        return Spacing(6 * sigma, 0.0, sigma, "scale-space")
+        return Scale(width, None, 0.0)
     row, col, r, value = row[inside], col[inside], r[inside], value[inside]
-    near = value > 0.35 * value.max()
-    first = int(np.argmin(np.where(near, r, np.inf)))
-    sub_row, sub_col = subpixel(acf, row, col)
-    px = float(np.hypot(sub_row[first] - centre[0], sub_col[first] - centre[1]))
-    return Spacing(px, float(np.clip(value.max(), 0, 1)), sigma, "autocorrelation")
+    confidence = float(np.clip(value.max(), 0, 1))
+    if confidence < LATTICE_CONFIDENCE:
+        return Scale(width, None, confidence)
+    nearest = int(np.argmin(np.where(value > 0.35 * value.max(), r, np.inf)))
+    sub_row, sub_col = subpixel(acf, row[nearest : nearest + 1], col[nearest : nearest + 1])
+    return Scale(width, float(np.hypot(sub_row[0] - centre[0], sub_col[0] - centre[1])), confidence)
+
+
+def laplacian_gain_sharp(k2: np.ndarray, width: float) -> np.ndarray:
+    """Band-pass for the autocorrelation: a Laplacian of Gaussian somewhat finer than the columns."""
+    x = 0.5 * width**2 * k2
+    return x**2 * np.exp(-x)

@@ -15,8 +15,11 @@ class FindParams(Params):
     spacing_px: float | None = field(
         None, "Spacing", "Nearest-neighbour distance; empty: measured from the image itself.", unit="px", gt=2.0
     )
-    threshold: float = field(
-        4.0, "Threshold", "Smallest peak height over the local noise (robust signal-to-noise).", gt=0.0
+    threshold: float | None = field(
+        None,
+        "Threshold",
+        "Smallest peak height over the noise of the filtered image; empty: found from the peak heights of each frame.",
+        gt=0.0,
     )
     min_separation: float = field(
         0.5,
