@@ -1,1 +1,32 @@
-"""TODO room."""
+"""Numbers made from latents: classes, angles on the circle, maps, mosaics, baselines."""
+
+from atomscope.latent.circle import (
+    angle_agreement,
+    circular_correlation,
+    circular_mean,
+    circular_sd,
+    fold_angle,
+)
+from atomscope.latent.cluster import cluster
+from atomscope.latent.features import latent_columns, latent_features, smooth_features
+from atomscope.latent.maps import LatentMap, latent_map, manifold_mosaic
+from atomscope.latent.pca import pca_patches
+from atomscope.latent.symmetry import find_symmetry_order, symmetry_scores
+
+__all__ = [
+    "LatentMap",
+    "angle_agreement",
+    "circular_correlation",
+    "circular_mean",
+    "circular_sd",
+    "cluster",
+    "find_symmetry_order",
+    "fold_angle",
+    "latent_columns",
+    "latent_features",
+    "latent_map",
+    "manifold_mosaic",
+    "pca_patches",
+    "smooth_features",
+    "symmetry_scores",
+]

@@ -16,6 +16,19 @@ class ClusterParams(Params):
     symmetry_order: int = field(
         1, "Symmetry order", "Angles are taken modulo 360/n degrees when they are used.", ge=1, le=24
     )
+    smooth: int = field(
+        0,
+        "Average neighbours",
+        "Latents are averaged with those of this many nearest sites of the frame before sorting; 0: not.",
+        ge=0,
+        le=1000,
+    )
+    min_size: int | None = field(
+        None, "Smallest class", "Fewest sites of a class (hdbscan); empty: 2 % of the sites.", advanced=True, ge=2
+    )
+    max_clusters: int = field(
+        10, "Most classes", "How many classes are tried when the number is chosen.", advanced=True, ge=1, le=100
+    )
     seed: int = field(0, "Seed", "Makes the run reproducible.", advanced=True, ge=0)
 
 

@@ -1,0 +1,111 @@
+"""What classes are looked for in: standardised latents, and angles as points on a circle."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+
+from atomscope.data.params import ClusterParams
+from atomscope.errors import InputError
+
+_LATENT = re.compile(r"z\d+\Z")
+
+
+def latent_columns(table: pd.DataFrame) -> list[str]:
+    """Return the names z1, z2, ... that a table has, in numeric order."""
+    names = [str(c) for c in table.columns if _LATENT.match(str(c))]
+    return sorted(names, key=lambda name: int(name[1:]))
+
+
+def latent_features(table: pd.DataFrame, params: ClusterParams) -> np.ndarray:
+    """Return one feature vector a row.
+
+    Each latent is centred and divided by its spread: the larger of the standard deviation over the sites and, where
+    the column ``z*_sd`` is there, the posterior's own standard deviation. A latent that the model does not use (all
+    means alike, posterior as wide as the prior) so stays small instead of being blown up into noise.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns z1, z2, ...; ``angle`` (rad) when it is used; ``row``, ``col`` (and ``frame``) for smoothing.
+    params : ClusterParams
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, features), float64
+        NaN in rows with a missing value.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to sort by, or a column that was asked for is missing.
+    """
+    names = latent_columns(table)
+    parts = []
+    for name in names:
+        z = table[name].to_numpy(np.float64)
+        spread = float(np.nanstd(z)) if np.isfinite(z).any() else 0.0
+        if f"{name}_sd" in table.columns:
+            own = table[f"{name}_sd"].to_numpy(np.float64)
+            own = own[np.isfinite(own)]
+            spread = max(spread, float(np.sqrt(np.mean(own**2))) if len(own) else 0.0)
+        centre = float(np.nanmean(z)) if np.isfinite(z).any() else 0.0
+        parts.append((z - centre) / (spread if spread > 0 else 1.0))
+    if params.use_angle:
+        if "angle" not in table.columns:
+            raise InputError(
+                f"cluster: use_angle needs a column 'angle', the table has {list(map(str, table.columns))}; "
+                "encode with a model that has rotation=True, or set use_angle=False"
+            )
+        turned = params.symmetry_order * table["angle"].to_numpy(np.float64)
+        # The factor gives uniform angles variance 1 in each coordinate, as the latents have.
+        parts += [np.sqrt(2) * np.cos(turned), np.sqrt(2) * np.sin(turned)]
+    if not parts:
+        raise InputError(
+            f"cluster: wanted latent columns z1, z2, ..., the table has {list(map(str, table.columns))}; "
+            "encode the patches first (or set use_angle=True for a model with latent_dim=0)"
+        )
+    features = np.stack(parts, axis=1)
+    features[~np.isfinite(features).all(axis=1)] = np.nan
+    return smooth_features(features, table, params.smooth) if params.smooth else features
+
+
+def smooth_features(features: np.ndarray, table: pd.DataFrame, neighbours: int) -> np.ndarray:
+    """Average each row with its nearest sites of the same frame.
+
+    Parameters
+    ----------
+    features : numpy.ndarray, shape (n, d)
+        Rows with NaN stay NaN and are nobody's neighbour.
+    table : pandas.DataFrame
+        Columns ``row``, ``col`` (px) and, if there are several, ``frame``.
+    neighbours : int
+        Number of sites beside itself.
+
+    Raises
+    ------
+    InputError
+        If ``row`` or ``col`` is missing.
+    """
+    missing = [name for name in ("row", "col") if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"cluster: smooth={neighbours} needs the positions, missing {missing}; "
+            "give the site table joined with the latents (sites.join(latents).table)"
+        )
+    where = table[["row", "col"]].to_numpy(np.float64)
+    frame = table["frame"].to_numpy(np.int64) if "frame" in table.columns else np.zeros(len(table), np.int64)
+    good = np.isfinite(features).all(axis=1) & np.isfinite(where).all(axis=1)
+    out = features.copy()
+    order = np.flatnonzero(good)
+    order = order[np.argsort(frame[order], kind="stable")]
+    for members in np.split(order, np.flatnonzero(np.diff(frame[order])) + 1):
+        if len(members) < 2:
+            continue
+        k = min(neighbours + 1, len(members))
+        _, near = cKDTree(where[members]).query(where[members], k=k)
+        out[members] = features[members][near].mean(axis=1)
+    return out
