@@ -1,0 +1,241 @@
+"""The dock widget *Find atoms*: an image layer in, a Points layer of sites out, with a live preview."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from typing import Any
+
+from qtpy.QtWidgets import QCheckBox, QComboBox, QStackedWidget
+
+from atomscope import pipeline
+from atomscope.data import Sites, Stack
+from atomscope.data.params import FindParams, GridParams, Params
+from atomscope.errors import AtomscopeError, ParameterError
+from atomscope.widgets.bridge import current_frame, stack_of
+from atomscope.widgets.form import ParamsForm
+from atomscope.widgets.latest import Latest
+from atomscope.widgets.layerbox import LayerBox
+from atomscope.widgets.overlay import add_or_replace, is_image, points_layer
+from atomscope.widgets.panel import Panel, RunBar, button, note, row_label
+from atomscope.widgets.preview import PreviewLayer
+
+_ATOMS, _GRID = 0, 1
+
+
+class FindAtomsWidget(Panel):
+    """Find atom columns in one frame or in all of them, or lay a grid of sites.
+
+    Parameters
+    ----------
+    napari_viewer : napari viewer
+    """
+
+    def __init__(self, napari_viewer: Any, parent: Any = None) -> None:
+        super().__init__(napari_viewer, parent)
+        self.image_box = LayerBox(self.viewer, is_image, "open an image first")
+        self.image_box.setToolTip("The image or movie to search.")
+        self.chip = note()
+        self.kind_box = QComboBox()
+        self.kind_box.addItems(["Atom columns", "Regular grid"])
+        self.kind_box.setToolTip("Bright (or dark) peaks, or a sliding window that needs no atoms.")
+        rows = self.rows()
+        rows.addRow(row_label("Image"), self.image_box)
+        rows.addRow(row_label(""), self.chip)
+        rows.addRow(row_label("Sites"), self.kind_box)
+        self.forms = (ParamsForm(FindParams), ParamsForm(GridParams))
+        self.pages = QStackedWidget()
+        for form in self.forms:
+            self.pages.addWidget(form)
+            form.changed.connect(self.ask_preview)
+        self.body.addWidget(self.pages)
+        self.live = QCheckBox("Live preview on this frame")
+        self.live.setChecked(True)
+        self.live.setToolTip("Show what these settings find in the frame on screen, in a layer that is never kept.")
+        self.body.addWidget(self.live)
+        self.count = note()
+        self.body.addWidget(self.count)
+        self.body.addStretch(1)
+        self.here = button("This frame", "Find in the frame on screen only.", self.run_here)
+        self.run_bar = RunBar(
+            self.runner, "All frames", "Find in every frame and make a Points layer.", self.run_all, (self.here,)
+        )
+        self.foot.addWidget(self.run_bar)
+
+        self._preview = PreviewLayer(self.viewer)
+        self._latest = Latest(self, self._show_preview, self._preview_failed)
+        self._found: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._job: tuple[Any, Stack, Params, float] | None = None
+        self.image_box.layer_changed.connect(self._image_changed)
+        self.kind_box.currentIndexChanged.connect(self._kind_changed)
+        self.live.toggled.connect(self.ask_preview)
+        self.viewer.dims.events.current_step.connect(self._frame_changed)
+        self._image_changed()
+
+    # what is asked for
+
+    def form(self) -> ParamsForm:
+        """Return the form in sight."""
+        return self.forms[self.pages.currentIndex()]
+
+    def _image_changed(self) -> None:
+        layer = self.image_box.layer()
+        why = "" if layer is not None else "Open an image first: drop a file on the window, or File > Open Sample."
+        self.chip.setText("")
+        if layer is not None:
+            try:
+                self.chip.setText(describe(stack_of(layer)))
+            except AtomscopeError as error:
+                why = str(error)
+        self.run_bar.say(why)
+        self.run_bar.allow(why)
+        self.count.setText("")
+        many = layer is not None and not why and stack_of(layer).n_frames > 1
+        self.here.setVisible(many)
+        self.run_bar.rename("All frames" if many else "Find atoms")
+        self.ask_preview()
+
+    def _kind_changed(self, index: int) -> None:
+        self.pages.setCurrentIndex(index)
+        self.ask_preview()
+
+    # preview
+
+    def showEvent(self, event: Any) -> None:
+        """Begin the preview when the dock is seen."""
+        super().showEvent(event)
+        self.ask_preview()
+
+    def hideEvent(self, event: Any) -> None:
+        """Leave no preview behind."""
+        super().hideEvent(event)
+        self._latest.forget()
+        self._preview.remove()
+
+    def _frame_changed(self, event: Any = None) -> None:
+        if self.isVisible() and self._preview.shown:
+            self.ask_preview()
+
+    def ask_preview(self, *_: Any) -> None:
+        """Preview the frame on screen, soon."""
+        layer = self.image_box.layer()
+        if not (self.live.isChecked() and layer is not None and self.isVisible()) or self.runner.busy:
+            self._latest.forget()
+            if not self.live.isChecked() or layer is None:
+                self._preview.remove()
+            return
+        try:
+            stack, params = stack_of(layer), self.form().params()
+        except AtomscopeError as error:
+            self._latest.forget()
+            self._preview.remove()
+            if not isinstance(error, ParameterError):  # those are shown in the form
+                self.run_bar.say(str(error), bad=True)
+            return
+        frame = current_frame(self.viewer, layer)
+        self._latest.ask(lambda: (layer, find_one(stack, frame, params)))
+
+    def _show_preview(self, value: tuple[Any, Sites]) -> None:
+        layer, sites = value
+        if layer is not self.image_box.layer() or not self.isVisible() or not self.live.isChecked():
+            return
+        self._preview.show(layer, sites)
+        self.count.setText(f"{len(sites):,} sites in this frame")
+
+    def _preview_failed(self, error: BaseException) -> None:
+        self._preview.remove()
+        self.count.setText(f"No preview: {error}")
+
+    # run
+
+    def run_here(self) -> None:
+        """Find in the frame on screen."""
+        layer = self.image_box.layer()
+        if layer is not None:
+            self._run(layer, current_frame(self.viewer, layer))
+
+    def run_all(self) -> None:
+        """Find in every frame."""
+        layer = self.image_box.layer()
+        if layer is not None:
+            self._run(layer, None)
+
+    def _run(self, layer: Any, frame: int | None) -> None:
+        try:
+            stack, params = stack_of(layer), self.form().params()
+        except AtomscopeError as error:
+            self.run_bar.say(str(error), bad=True)
+            return
+        if frame is not None and isinstance(params, FindParams):
+            params = params.replace(first_frame=frame, last_frame=frame, stride=1)
+        name = f"{layer.name} {'atoms' if isinstance(params, FindParams) else 'grid'}"
+
+        def work(on_progress: Any, should_stop: Any) -> Any:
+            if isinstance(params, GridParams):
+                sites = pipeline.grid(stack, params)
+                if frame is not None:
+                    sites = sites.with_table(sites.in_frame(frame))
+            else:
+                sites = pipeline.find_atoms(stack, params, on_progress=on_progress, should_stop=should_stop)
+            # A layer may be built in a worker thread; only adding it belongs to the GUI.
+            return sites, points_layer(stack, sites, layer, name) if len(sites) else None
+
+        self._preview.remove()
+        self._latest.forget()
+        self._job = (layer, stack, params, time.monotonic())
+        self.runner.start(
+            f"Find in {layer.name}", work, on_done=self._done, on_error=self._failed, total=stack.n_frames
+        )
+
+    def _done(self, value: Any, stopped: bool) -> None:
+        if self._job is None:
+            return
+        layer, stack, params, began = self._job
+        if stopped and isinstance(value, Sites):
+            sites: Sites | None = value
+            points = points_layer(stack, sites, layer, f"{layer.name} atoms") if len(sites) else None
+        else:
+            sites, points = value if value is not None else (None, None)
+        if sites is None:
+            self.run_bar.say("Cancelled; nothing was changed.")
+            return
+        if points is None:
+            self.run_bar.say("No sites found. Lower the threshold, or check the contrast (bright or dark).", bad=True)
+            return
+        add_or_replace(self.viewer, points, self._found.get(layer))
+        self._found[layer] = points
+        step = "find" if isinstance(params, FindParams) else "grid"
+        done = self.state.work(points)
+        done.stack, done.image = stack, weakref.ref(layer)
+        if stack.source:
+            done.steps["open"] = pipeline.STEPS["open"](path=stack.source)
+        done.note(step, params)
+        frames = sites.table["frame"].nunique()
+        where = f" in {frames:,} frames" if stack.n_frames > 1 else ""
+        text = f"{len(sites):,} sites{where}, {time.monotonic() - began:.1f} s"
+        self.run_bar.say(f"Cancelled; kept {text}." if stopped else f"{text}.")
+        self.state.tell(points, "sites")
+
+    def _failed(self, error: BaseException) -> None:
+        self.run_bar.say(str(error), bad=True)
+
+
+def find_one(stack: Stack, frame: int, params: Params) -> Sites:
+    """Find in one frame of a stack, with the frame's number in the table."""
+    if isinstance(params, GridParams):
+        sites = pipeline.grid(Stack.from_array(stack.frame(frame), stack.axes[-2:]), params)
+        table = sites.table.assign(frame=frame)
+        return Sites(table, stack.axes, stack.shape)
+    one = params.replace(first_frame=0, last_frame=None, stride=1)
+    table = pipeline.find_in_frame(stack.frame(frame), one).assign(frame=frame)
+    return Sites(table, stack.axes, stack.shape)
+
+
+def describe(stack: Stack) -> str:
+    """Say in one line how large a stack is and how it is calibrated."""
+    parts = " × ".join(str(n) for n in stack.shape)
+    row, col = stack.pixel_axes
+    if not col.calibrated:
+        return f"{parts}, not calibrated"
+    size = f"{col.scale:.4g}" if abs(row.scale / col.scale - 1) < 1e-6 else f"{row.scale:.4g} × {col.scale:.4g}"
+    return f"{parts}, {size} {col.unit}/px"

@@ -1,0 +1,240 @@
+"""Long work off the GUI thread: one job at a time, progress in the activity dock, a Cancel that works.
+
+The contract: the function runs in a worker thread and touches neither layers nor widgets; everything that does
+runs in the callbacks, on the GUI thread. The worker leaves its reports in a queue that a timer on the GUI thread
+empties twenty times a second, so that a fast job cannot flood the event loop, and no report is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from napari.qt.threading import create_worker
+from napari.utils import cancelable_progress
+from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QApplication
+
+from atomscope.data.progress import Progress
+from atomscope.errors import AtomscopeError, Stopped
+
+log = logging.getLogger(__name__)
+
+#: Milliseconds between two looks at the queue: at most 20 updates a second.
+INTERVAL_MS = 50
+
+
+@dataclass
+class Outcome:
+    """How a job ended: with a value, stopped on request (perhaps with a part of it), or with an error."""
+
+    value: Any = None
+    stopped: bool = False
+    error: BaseException | None = None
+
+
+class Task:
+    """What the worker thread runs. Its ``str`` is what napari says when it is closed while it runs."""
+
+    def __init__(self, name: str, work: Callable[..., Any]) -> None:
+        self.name = name
+        self._work = work
+        self._stop = threading.Event()
+        self.worker: Any = None
+        self.reports: deque[Progress] = deque()
+
+    def __str__(self) -> str:
+        return self.name
+
+    __name__ = "task"
+
+    def stop(self) -> None:
+        """Ask the work to stop; safe from any thread."""
+        self._stop.set()
+
+    def should_stop(self) -> bool:
+        """Whether anyone asked: the Cancel button, a closed window, or napari itself."""
+        return self._stop.is_set() or bool(self.worker is not None and self.worker.abort_requested)
+
+    def __call__(self) -> Outcome:
+        """Work; whatever happens becomes an Outcome."""
+        try:
+            return Outcome(self._work(on_progress=self.reports.append, should_stop=self.should_stop))
+        except Stopped as stop:
+            return Outcome(stop.partial, stopped=True)
+        except Exception as error:
+            return Outcome(error=error)
+
+
+class JobRunner(QObject):
+    """Runs one job at a time for one widget.
+
+    Parameters
+    ----------
+    parent : QObject
+        The widget; when Qt destroys it the job is asked to stop and nothing is called back.
+    """
+
+    #: Emitted when a job starts (True) or is over (False).
+    busy_changed = Signal(bool)
+    #: Each batch of reports: done, total, what.
+    progressed = Signal(int, int, str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._task: Task | None = None
+        self._bar: Any = None
+        self._cancelling = False
+        self._callbacks: tuple[Any, Any, Any] = (None, None, None)
+        self._timer = QTimer(self)
+        self._timer.setInterval(INTERVAL_MS)
+        self._timer.timeout.connect(self._look)
+        # The holder outlives this object, so that a destroyed widget can still stop its thread.
+        holder: dict[str, Task | None] = {"task": None}
+        self._holder = holder
+        self.destroyed.connect(lambda *_: _stop(holder))
+        app = QApplication.instance()
+        if app is not None:
+            app.aboutToQuit.connect(self.cancel)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is running."""
+        return self._task is not None
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether the running job has been asked to stop."""
+        return self._cancelling
+
+    def start(
+        self,
+        name: str,
+        work: Callable[..., Any],
+        *,
+        on_done: Callable[[Any, bool], None],
+        on_error: Callable[[BaseException], None] | None = None,
+        on_reports: Callable[[list[Progress]], None] | None = None,
+        total: int = 0,
+    ) -> None:
+        """Start ``work(on_progress=..., should_stop=...)`` in a thread.
+
+        Parameters
+        ----------
+        name : str
+            Shown in the activity dock.
+        work : callable
+            Pure work; called with ``on_progress`` and ``should_stop`` only.
+        on_done : callable
+            Called on the GUI thread with the value (the part that was finished, or None, when it was stopped),
+            and whether it was stopped.
+        on_error, on_reports : callable, optional
+            Called on the GUI thread. Errors are shown by napari too.
+        total : int
+            Units to do; 0 when not known yet.
+        """
+        self.drop()
+        task = self._task = Task(name, work)
+        self._holder["task"] = task
+        self._cancelling = False
+        self._callbacks = (on_done, on_error, on_reports)
+        self._bar = cancelable_progress(total=total, desc=name)
+        task.worker = create_worker(task, _ignore_errors=True)
+        # `receiver` lives on the GUI thread and dies with this object: a late answer is then dropped by Qt.
+        task.worker.returned.connect(_Receiver(self, task).take)
+        task.worker.start()
+        self._timer.start()
+        self.busy_changed.emit(True)
+
+    def cancel(self) -> None:
+        """Ask the running job to stop; it answers through ``on_done`` within one batch or frame."""
+        if self._task is not None and not self._cancelling:
+            self._cancelling = True
+            self._task.stop()
+            self.busy_changed.emit(True)
+
+    def drop(self) -> None:
+        """Stop the running job and forget it: its result is not wanted any more."""
+        if self._task is None:
+            return
+        self._task.stop()
+        self._end()
+
+    def _end(self) -> None:
+        self._timer.stop()
+        self._task = self._holder["task"] = None
+        self._cancelling = False
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()
+        self.busy_changed.emit(False)
+
+    def _look(self) -> None:
+        task = self._task
+        if task is None:
+            return
+        if self._bar is not None and self._bar.is_canceled:
+            self.cancel()
+        batch: list[Progress] = []
+        while task.reports:
+            batch.append(task.reports.popleft())
+        if not batch:
+            return
+        last = batch[-1]
+        if self._bar is not None:
+            if last.total and self._bar.total != last.total:
+                self._bar.total = last.total
+            self._bar.update(max(0, last.done - self._bar.n) if last.done >= self._bar.n else last.done - self._bar.n)
+        self.progressed.emit(last.done, last.total, last.what)
+        if self._callbacks[2] is not None:
+            self._callbacks[2](batch)
+
+    def finish(self, task: Task, outcome: Outcome) -> None:
+        """Take the answer of a task, unless it was dropped meanwhile."""
+        if task is not self._task:
+            return
+        self._look()
+        on_done, on_error, _ = self._callbacks
+        self._end()
+        if outcome.error is None:
+            on_done(outcome.value, outcome.stopped)
+            return
+        show_error(outcome.error)
+        if on_error is not None:
+            on_error(outcome.error)
+
+
+class _Receiver(QObject):
+    """Carries the answer of one task to the runner on the GUI thread."""
+
+    def __init__(self, runner: JobRunner, task: Task) -> None:
+        super().__init__(runner)
+        self._runner = runner
+        self._task = task
+
+    def take(self, outcome: Outcome) -> None:
+        self._runner.finish(self._task, outcome)
+        self.deleteLater()
+
+
+def _stop(holder: dict[str, Task | None]) -> None:
+    task = holder["task"]
+    if task is not None:
+        task.stop()
+
+
+def show_error(error: BaseException) -> None:
+    """Show an error as a napari notification: a sentence for ours, with the traceback for a bug."""
+    if isinstance(error, AtomscopeError):
+        log.info("%s", error)
+        from napari.utils.notifications import show_error as show
+
+        show(str(error))
+        return
+    log.error("unexpected error", exc_info=error)
+    notification_manager.receive_error(type(error), error, error.__traceback__)
