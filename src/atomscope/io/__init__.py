@@ -11,6 +11,7 @@ from atomscope.io.readers import DatasetInfo
 from atomscope.io.recipe import read_recipe, recipe_lines, write_recipe
 from atomscope.io.run_folder import list_runs, read_run, write_run
 from atomscope.io.samples import list_samples, sample_folder, sample_path
+from atomscope.io.save_zarr import save_stack
 from atomscope.io.tables import read_table, write_table
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "recipe_lines",
     "sample_folder",
     "sample_path",
+    "save_stack",
     "write_model",
     "write_recipe",
     "write_run",

@@ -72,7 +72,7 @@ def sites_from_frame(
     }
     used = set(taken.values())
     frame = _whole(table[taken["frame"]], source, "frame") if "frame" in taken else np.zeros(n, np.int64)
-    rest = {}
+    rest: dict[str, np.ndarray] = {}
     for column in table.columns:
         name = split[column][0]
         if column not in used and name not in ("row", "col", "frame", *_CORE_OTHER, *rest):

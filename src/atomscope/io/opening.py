@@ -123,14 +123,14 @@ def find_reader(path: Path) -> Reader:
     ------
     UnknownFormatError, DamagedFileError
     """
+    if path.is_file() and path.stat().st_size == 0:
+        raise DamagedFileError(f"{path}: the file is empty (0 bytes)")
     for reader in READERS:
         if reader.can_read(path):
             return reader
     known = ", ".join(extensions())
     if path.is_dir():
         raise UnknownFormatError(f"{path}: a folder with no Zarr inside and no numbered frames; readable are {known}")
-    if path.stat().st_size == 0:
-        raise DamagedFileError(f"{path}: the file is empty (0 bytes)")
     if path.suffix.lower() in extensions():
         raise UnknownFormatError(
             f"{path}: named {path.suffix} but its content is something else, or cut off; was it copied completely?"

@@ -1,8 +1,8 @@
 """Site tables on disk: Parquet, and CSV with units in the header.
 
-Parquet carries axes, shape, units, exact types and provenance in its schema. A CSV has headers such as ``row [px]`` and,
-for calibrated data, ``row [nm]`` beside it, so that a spreadsheet shows them as they are; what a CSV cannot say is in
-``<name>.csv-metadata.json`` beside it, a file that the CSV reads without.
+Parquet carries axes, shape, units, exact types and provenance in its schema. A CSV has headers such as ``row [px]``
+and, for calibrated data, ``row [nm]`` beside it, so that a spreadsheet shows them as they are; what a CSV cannot say
+is in ``<name>.csv-metadata.json`` beside it, a file that the CSV reads without.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def read_table(
     Parameters
     ----------
     path : str or Path
-        Parquet or CSV. Of other programs' tables the columns ``x``/``y``, ``X``/``Y``, ``col``/``row`` (and ``frame``) are
-        understood; x is along columns. A table without ``site`` is numbered.
+        Parquet or CSV. Of other programs' tables the columns ``x``/``y``, ``X``/``Y``, ``col``/``row`` (and
+        ``frame``) are understood; x is along columns. A table without ``site`` is numbered.
     axes : sequence of Axis, optional
         Axes of the image that the positions lie in, when the file does not tell; needed for positions in nm.
     shape : tuple of int
@@ -229,15 +229,15 @@ def _read_csv(where: Path) -> tuple[pd.DataFrame, dict[str, Any] | None]:
             ) from error
     try:
         separator = "\t" if where.suffix.lower() == ".tsv" else ("," if told is not None else None)
+        options: dict[str, Any] = {"engine": "python"} if separator is None else {"float_precision": "round_trip"}
         raw = pd.read_csv(
             where,
             sep=separator,
-            engine="python" if separator is None else "c",
             comment="#" if told is None else None,
             keep_default_na=told is None,
             dtype=str if told is not None else None,
             encoding="utf-8-sig",
-            **({} if separator is None else {"float_precision": "round_trip"}),
+            **options,
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
         raise DamagedFileError(f"{where}: cannot be read as a table ({type(error).__name__}: {error})") from error

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from atomscope.io.readers.base import DatasetInfo, LazyFrames, Reader
+from atomscope.io.readers.hdf import HdfReader
 from atomscope.io.readers.npy import NpyReader, NpzReader
 from atomscope.io.readers.picture import FolderReader, PictureReader
+from atomscope.io.readers.rosetta import RosettaReader
 from atomscope.io.readers.tiff import TiffReader
 from atomscope.io.readers.zarrs import ZarrReader
 
@@ -19,6 +21,8 @@ READERS: tuple[Reader, ...] = (
     _TIFF,
     _PICTURE,
     ZarrReader(),
+    HdfReader(),
+    RosettaReader(),
     FolderReader((_PICTURE, _TIFF, _NPY)),
 )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from atomscope.data import Axis
+from atomscope.data import Axis, compute
 from atomscope.io.units import calibrated_axis, same_signal_unit
 
 
@@ -55,15 +55,21 @@ class Layout:
         """Shape of the stack for the shape of the array."""
         return tuple(int(shape[i]) for i in self.order) if self.order else (1, int(shape[0]))
 
+    def without(self, axes: Sequence[int]) -> Layout:
+        """Return the layout with array axes of one step left out."""
+        kept = [p for p, i in enumerate(self.order) if i not in axes]
+        ndim = self.ndim or len(self.order)
+        return Layout(tuple(self.order[p] for p in kept), tuple(self.axes[p] for p in kept), ndim)
+
     def frame(self, array: Any, where: tuple[int, ...]) -> np.ndarray:
         """Read one frame of an array-like through basic slicing."""
         if not self.order:
-            return np.asarray(array[...])[None, :]
+            return compute(array[...])[None, :]
         index: list[Any] = [0] * (self.ndim or len(self.order))
         index[self.order[-2]] = index[self.order[-1]] = slice(None)
         for axis, i in zip(self.order, where, strict=False):
             index[axis] = int(i)
-        frame = np.asarray(array[tuple(index)])
+        frame = compute(array[tuple(index)])
         return frame.T if self.order[-2] > self.order[-1] else frame
 
 
@@ -79,6 +85,8 @@ def arrange(told: Sequence[FileAxis], source: str = "") -> Layout:
     if n == 1:
         order: tuple[int, ...] = ()
     elif len(signal) == 2:
+        if [told[i].name.lower() for i in signal] == ["x", "y"]:  # x is along columns, wherever a file keeps it
+            signal.reverse()
         order = (*(i for i in range(n) if i not in signal), *signal)
     elif len(signal) == 1 and len(navigation) >= 2:  # spectrum image
         order = (*navigation[:-2], signal[0], *navigation[-2:])
@@ -146,26 +154,3 @@ def _distinct(axes: list[Axis]) -> list[Axis]:
         names.append(name)
         out.append(Axis(name, axis.scale, axis.unit, axis.offset, axis.kind))
     return out
-
-
-class Arranged:
-    """Reads frames of a lazily opened array through a :class:`Layout`.
-
-    Parameters
-    ----------
-    opener : callable
-        Takes nothing and returns the array-like; called at the first read and again after pickling.
-    layout : Layout
-    """
-
-    def __init__(self, opener: Callable[[], Any], layout: Layout) -> None:
-        self.opener, self.layout = opener, layout
-        self.array: Any = None
-
-    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
-        return type(self), (self.opener, self.layout)
-
-    def __call__(self, where: tuple[int, ...]) -> np.ndarray:
-        if self.array is None:
-            self.array = self.opener()
-        return self.layout.frame(self.array, where)

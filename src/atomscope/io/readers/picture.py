@@ -53,9 +53,7 @@ class _Picture:
         with Image.open(self.path) as image:
             image.load()
             mode = image.mode
-            if mode == "P":
-                image = image.convert("RGB")
-            pixels = np.asarray(image)
+            pixels = np.asarray(image.convert("RGB") if mode == "P" else image)
         if mode in ("1", "L", "F") or mode.startswith("I"):
             return pixels
         if mode in ("RGB", "RGBA", "P", "LA", "RGBX"):

@@ -107,6 +107,10 @@ class _Pages:
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         return _Pages, (self.path, self.index, self.navigation)
 
+    def __del__(self) -> None:
+        if getattr(self, "tif", None) is not None:
+            self.tif.close()
+
     def __call__(self, where: tuple[int, ...]) -> np.ndarray:
         if self.tif is None:
             self.tif = _open(self.path)

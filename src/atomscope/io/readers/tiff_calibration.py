@@ -42,7 +42,7 @@ def tiff_axes(tif: Any, series: Any, shape: tuple[int, ...], source: str) -> tup
     if not found:
         found = _gatan(series) or _plain(series)
     letters = [a for a in series.axes if a not in "SYX"]
-    axes = []
+    axes: list[Axis] = []
     for i, letter in enumerate(letters):
         name = _NAMES.get(letter, f"axis_{i}") if letters.count(letter) == 1 else f"axis_{i}"
         if len(letters) == 1 and letter in "Z":  # ImageJ calls the frames of a movie slices unless told otherwise

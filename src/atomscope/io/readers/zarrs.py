@@ -13,11 +13,9 @@ from atomscope.data import Stack
 from atomscope.errors import UnknownFormatError
 from atomscope.io.readers import ngff
 from atomscope.io.readers.base import DatasetInfo, check_shape, head, lazy_stack, reading
+from atomscope.io.readers.blocks import ArrayFrames
 from atomscope.io.readers.choose import pick
 from atomscope.io.readers.layout import FileAxis, Layout, arrange
-
-#: A chunk that holds several frames is decoded once and kept while its frames are read, up to this many bytes.
-_KEEP_BYTES = 256 * 2**20
 
 
 class ZarrReader:
@@ -49,11 +47,8 @@ def open_node(node: Any, path: Path, key: str | None) -> Stack:
     """Open a zarr array or group that is at hand."""
     with reading(path):
         found = _candidates(node, str(path))
-        if (
-            key is not None
-            and not any(k.strip("/") == key.strip("/") for k, _, _ in found)
-            and hasattr(node, "members")
-        ):
+        listed = {k.strip("/") for k, _, _ in found}
+        if key is not None and key.strip("/") not in listed and hasattr(node, "members"):
             inner = node.get(key)  # any array may be asked for by name, a lower resolution for instance
             if inner is not None and hasattr(inner, "chunks"):
                 found = [(key, inner, "")]
@@ -62,7 +57,7 @@ def open_node(node: Any, path: Path, key: str | None) -> Stack:
         array = by_key[info.key]
         check_shape(path, array.shape if len(array.shape) != 1 else (1, *array.shape), array.dtype)
         layout, metadata = _layout(node, array, info.key, str(path))
-        read = _ZarrFrames(array, layout)
+        read = ArrayFrames(_Held(array), layout)
         name = path.name.split(".")[0] or path.name
         return lazy_stack(path, read, layout.shape(array.shape), array.dtype, layout.axes, name=name, metadata=metadata)
 
@@ -137,44 +132,16 @@ def _parent(node: Any, key: str) -> Any:
 
 def _squeeze(layout: Layout, shape: tuple[int, ...]) -> Layout:
     """Leave out axes of one step that OME-Zarr writers add to come to five; a movie of one frame stays a movie."""
-    keep = [
-        place
-        for place, i in enumerate(layout.order)
-        if shape[i] > 1
-        or place >= len(layout.order) - 2
-        or (len(layout.order) == 3 and layout.axes[place].name == "frame")
-    ]
-    if len(keep) == len(layout.order):
-        return layout
-    return Layout(tuple(layout.order[p] for p in keep), tuple(layout.axes[p] for p in keep), len(shape))
+    movie = len(layout.order) == 3 and layout.axes[0].name == "frame"
+    drop = [i for i in layout.order[:-2] if shape[i] == 1 and not movie]
+    return layout.without(drop) if drop else layout
 
 
-class _ZarrFrames:
-    """Reads frames of a zarr array; a chunk that holds several frames is decoded once for all of them."""
+class _Held:
+    """Hands out an array that is at hand (a zarr array is cheap to pickle and opens itself anew)."""
 
-    def __init__(self, array: Any, layout: Layout) -> None:
-        self.array, self.layout = array, layout
-        chunks = tuple(array.chunks)
-        self.block = {a: min(chunks[a], array.shape[a]) for a in layout.order[:-2]}
-        size = int(np.prod([*self.block.values(), *layout.shape(array.shape)[-2:]], dtype=np.int64))
-        self.keep = int(np.prod(list(self.block.values()), dtype=np.int64)) > 1 and (
-            size * array.dtype.itemsize <= _KEEP_BYTES
-        )
-        self.where: tuple[int, ...] | None = None
-        self.held: np.ndarray | None = None
+    def __init__(self, array: Any) -> None:
+        self.array = array
 
-    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
-        return _ZarrFrames, (self.array, self.layout)
-
-    def __call__(self, where: tuple[int, ...]) -> np.ndarray:
-        if not self.keep:
-            return self.layout.frame(self.array, where)
-        order = self.layout.order
-        start = tuple(i // self.block[a] * self.block[a] for a, i in zip(order, where, strict=False))
-        if self.where != start or self.held is None:
-            index: list[Any] = [slice(None)] * len(self.array.shape)
-            for axis, first in zip(order, start, strict=False):
-                index[axis] = slice(first, first + self.block[axis])
-            self.held = np.asarray(self.array[tuple(index)])
-            self.where = start
-        return self.layout.frame(self.held, tuple(i - s for i, s in zip(where, start, strict=True)))
+    def __call__(self) -> Any:
+        return self.array

@@ -1,0 +1,157 @@
+"""The formats of the trade through RosettaSciIO: dm3, dm4, mib, blo, ser, emi, mrc and others.
+
+RosettaSciIO is GPL-3.0, an optional extra, and imported only when one of its files is opened.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import warnings
+from pathlib import Path
+from typing import Any
+
+from atomscope.data import Stack
+from atomscope.errors import MissingExtraError, UnknownFormatError
+from atomscope.io.readers.base import DatasetInfo, check_shape, lazy_stack, reading
+from atomscope.io.readers.blocks import ArrayFrames
+from atomscope.io.readers.choose import pick
+from atomscope.io.readers.layout import FileAxis, Layout, arrange
+from atomscope.io.readers.ngff import hyperspy_axes
+
+#: name ending -> module of RosettaSciIO. Endings that only hold tables or logs are left out.
+_MODULES = {
+    ".dm3": "digitalmicrograph",
+    ".dm4": "digitalmicrograph",
+    ".mib": "quantumdetector",
+    ".blo": "blockfile",
+    ".ser": "tia",
+    ".emi": "tia",
+    ".mrc": "mrc",
+    ".ali": "mrc",
+    ".mrcz": "mrcz",
+    ".tvips": "tvips",
+    ".app5": "topspin",
+    ".prz": "pantarhei",
+    ".bcf": "bruker",
+    ".rpl": "ripple",
+    ".unf": "semper",
+    ".spd": "edax",
+    ".sur": "digitalsurf",
+    ".pro": "digitalsurf",
+    ".wdf": "renishaw",
+    ".msa": "msa",
+    ".emsa": "msa",
+    ".pts": "jeol",
+    ".gif": "image",
+}
+
+
+class RosettaReader:
+    """Vendors' formats through the extra ``[formats]``."""
+
+    name = "rosettasciio"
+    extensions: tuple[str, ...] = tuple(_MODULES)
+
+    def can_read(self, path: Path) -> bool:
+        """Tell by the name: the library looks at the content."""
+        return path.is_file() and path.suffix.lower() in _MODULES
+
+    def list_datasets(self, path: Path) -> list[DatasetInfo]:
+        """Return the images of the file, in its order."""
+        return [i for i, _, _ in _found(path)]
+
+    def open(self, path: Path, key: str | None = None) -> Stack:
+        """Open one data set lazily, whatever chunks the library would have made: one frame a read."""
+        found = _found(path)
+        chosen = pick(path, [i for i, _, _ in found], key)
+        record, layout = next((r, y) for i, r, y in found if i.key == chosen.key)
+        shape = layout.shape(record["data"].shape)
+        check_shape(path, shape, record["data"].dtype)
+        opener = OpenRosetta(path, int(chosen.key), _chunks(layout, len(record["data"].shape)))
+        metadata = {"format": path.suffix.lower().strip("."), **_extract(record)}
+        return lazy_stack(
+            path, ArrayFrames(opener, layout), shape, record["data"].dtype, layout.axes, metadata=metadata
+        )
+
+
+class OpenRosetta:
+    """Opens one data set of a file as a dask array with one frame a chunk; picklable."""
+
+    def __init__(self, path: Path, index: int, chunks: tuple[int, ...]) -> None:
+        self.path, self.index, self.chunks = path, index, chunks
+
+    def __call__(self) -> Any:
+        """Return the array."""
+        return _read(self.path, self.chunks)[self.index]["data"]
+
+
+def _chunks(layout: Layout, ndim: int) -> tuple[int, ...]:
+    signal = layout.order[-2:] if layout.order else (0,)
+    return tuple(-1 if i in signal else 1 for i in range(ndim))
+
+
+def _module(path: Path) -> Any:
+    module = _MODULES.get(path.suffix.lower())
+    if module is None:
+        raise UnknownFormatError(f"{path}: {path.suffix or 'no ending'!r} is no ending of {', '.join(_MODULES)}")
+    try:
+        return importlib.import_module(f"rsciio.{module}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] != "rsciio":
+            raise MissingExtraError(
+                f"{path}: reading {path.suffix} files needs the package {error.name}; pip install {error.name}"
+            ) from error
+        raise MissingExtraError(
+            f'{path}: {path.suffix} files need the extra "formats"; pip install "napari-atomscope[formats]"'
+        ) from error
+
+
+def _read(path: Path, chunks: tuple[int, ...] | None = None) -> list[dict[str, Any]]:
+    reader = _module(path).file_reader
+    options: dict[str, Any] = {"lazy": True}
+    if chunks is not None and "chunks" in inspect.signature(reader).parameters:
+        options["chunks"] = chunks
+    with reading(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return list(reader(str(path), **options))
+        except NotImplementedError:  # some formats cannot be lazy
+            return list(reader(str(path)))
+
+
+def _found(path: Path) -> list[tuple[DatasetInfo, dict[str, Any], Layout]]:
+    records = _read(path)
+    found = []
+    for i, record in enumerate(records):
+        data = record["data"]
+        if not getattr(data, "shape", ()) or data.dtype.kind not in "buif":
+            continue
+        layout = arrange(_axes(record, len(data.shape)), str(path))
+        title = str(record.get("metadata", {}).get("General", {}).get("title", ""))
+        found.append((DatasetInfo(str(i), layout.shape(data.shape), str(data.dtype), title), record, layout))
+    images = [f for f in found if f[2].order]
+    return images or found
+
+
+def _axes(record: dict[str, Any], ndim: int) -> list[FileAxis]:
+    told = record.get("axes") or []
+    if len(told) != ndim:
+        return [FileAxis(navigate=i < ndim - 2) for i in range(ndim)]
+    return hyperspy_axes(told)
+
+
+def _extract(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the few facts of the metadata that are plain values."""
+    said: dict[str, Any] = {}
+    metadata = record.get("metadata", {})
+    for group, names in (("General", ("title", "date", "time")), ("Signal", ("signal_type", "quantity"))):
+        for name in names:
+            value = metadata.get(group, {}).get(name)
+            if isinstance(value, str | int | float) and value != "":
+                said[name] = value
+    tem = metadata.get("Acquisition_instrument", {}).get("TEM", {})
+    for name in ("beam_energy", "magnification", "camera_length", "acquisition_mode", "microscope"):
+        if isinstance(tem.get(name), str | int | float):
+            said[name] = tem[name]
+    return said
