@@ -10,8 +10,8 @@ import pandas as pd
 from atomscope.data import OnProgress, Provenance, ShouldStop, Sites, Stack, report
 from atomscope.data.params import FindParams
 from atomscope.errors import Stopped
+from atomscope.find.columns import fit_columns
 from atomscope.find.detect import detect
-from atomscope.find.gauss import fit_columns
 from atomscope.find.prepare import prepare
 
 logger = logging.getLogger(__name__)

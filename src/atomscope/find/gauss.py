@@ -1,145 +1,122 @@
-"""Batched 2-D Gaussian least squares with overlapping neighbours fitted together."""
+"""The algebra of many small 2-D Gaussian fits: normal equations from moments, batched Cholesky.
+
+One column is ``A exp(-(a y**2 + c x**2 + 2 m y x) / 2) + b + b_u u + b_v v`` with ``y = u - y0``, ``x = v - x0``
+and (u, v) the pixel's place in the window. All windows share their pixel grid, so that every derivative is a
+combination of the Gaussian times a monomial of (u, v): the normal equations of all columns follow from a few
+moments, which are products of one (sites, pixels) matrix with one fixed (pixels, monomials) matrix.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-# Parameters of one column, in this order: amplitude, row, col, precision (rr, cc, rc), background.
-N_PARAMS = 7
+#: Parameters of a column, in order: amplitude, y0, x0, precisions a, c, m, background b, slopes b_u, b_v.
+N_PARAMS = 9
+AMP, Y0, X0, PA, PC, PM, BG, BU, BV = range(N_PARAMS)
+
+_POWERS = [(i, n - i) for n in range(5) for i in range(n, -1, -1)]  # (power of u, power of v), degree 0 to 4
+_ORDER = {power: k for k, power in enumerate(_POWERS)}
+N_QUADRATIC, N_CUBIC, N_QUARTIC = 6, 10, 15
+# The basis functions: Gaussian times the first six monomials, then 1, u, v.
+_BASIS = [(True, p) for p in _POWERS[:6]] + [(False, p) for p in _POWERS[:3]]
 
 
-@dataclass(frozen=True)
-class Fit:
-    """What the fit of n columns gave.
-
-    Attributes
-    ----------
-    row, col, row_sd, col_sd : numpy.ndarray, shape (n,), px
-    amplitude, amplitude_sd, background, residual : numpy.ndarray, shape (n,), counts
-    sigma : numpy.ndarray, shape (n,), px
-        Geometric mean of the two standard deviations.
-    ellipticity : numpy.ndarray, shape (n,)
-        Major over minor standard deviation.
-    failed, edge : numpy.ndarray, shape (n,), bool
-        The fit ran away; the window left the image (or touched unmeasured pixels).
-    """
-
-    row: np.ndarray
-    col: np.ndarray
-    row_sd: np.ndarray
-    col_sd: np.ndarray
-    amplitude: np.ndarray
-    amplitude_sd: np.ndarray
-    background: np.ndarray
-    residual: np.ndarray
-    sigma: np.ndarray
-    ellipticity: np.ndarray
-    failed: np.ndarray
-    edge: np.ndarray
+def monomials(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Monomials of (u, v) up to degree 4. Shape (pixels, 15), float32."""
+    return np.stack([u**i * v**j for i, j in _POWERS], axis=1).astype(np.float32)
 
 
-def fit_columns(
-    image: np.ndarray,
-    good: np.ndarray | None,
-    row: np.ndarray,
-    col: np.ndarray,
-    sigma: float,
-    iterations: int = 8,
-) -> Fit:
-    """Fit ``A exp(-u^T P u / 2) + b`` to all columns of a frame at once.
+def exponents(p: np.ndarray) -> np.ndarray:
+    """Coefficients of the Gaussian's exponent in the first six monomials. Shape (n, 6), float32."""
+    y, x, a, c, m = p[:, Y0], p[:, X0], p[:, PA], p[:, PC], p[:, PM]
+    const = -0.5 * (a * y * y + c * x * x + 2 * m * y * x)
+    # order of the monomials: 1, u, v, u2, uv, v2
+    return np.stack([const, a * y + m * x, c * x + m * y, -0.5 * a, -m, -0.5 * c], axis=1).astype(np.float32)
 
-    Every step is Gauss-Newton (Levenberg-damped) on each column's own window, against the image minus
-    the present model of all the other columns, so that overlapping columns are fitted together.
+
+def normal_equations(
+    p: np.ndarray, g: np.ndarray, residual: np.ndarray, mono: np.ndarray, plain: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Normal matrix and right-hand side of every column's least squares.
 
     Parameters
     ----------
-    image : numpy.ndarray, shape (rows, cols), float32, counts
-    good : numpy.ndarray or None, bool
-    row, col : numpy.ndarray, shape (n,), float64, px
-        Starting places.
-    sigma : float, px
-        Starting width; the window is a disc of three times this.
-    iterations : int
-    """
-    n = len(row)
-    rows, cols = image.shape
-    radius = max(2.6, 3.0 * sigma)
-    reach = int(radius)
-    dr, dc = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    disc = dr**2 + dc**2 <= radius**2
-    dr, dc = dr[disc].astype(np.float32), dc[disc].astype(np.float32)
-    pad = reach + 1
-    width = cols + 2 * pad
-    flat = np.pad(image, pad).ravel()
-    weight = np.pad(np.ones(image.shape, np.float32) if good is None else good.astype(np.float32), pad).ravel()
-    base_row, base_col = np.rint(row), np.rint(col)
-    offset = (dr * width + dc).astype(np.int64)
-    index = ((base_row + pad) * width + base_col + pad).astype(np.int64)[:, None] + offset
-    w = weight[index]
-    data = flat[index]
-    edge = (w == 0).any(axis=1)
+    p : numpy.ndarray, shape (n, 9)
+    g, residual : numpy.ndarray, shape (n, pixels), float32
+        The Gaussian without its amplitude, and data minus model; both zero at pixels that do not count.
+    mono : numpy.ndarray, shape (pixels, 15)
+    plain : numpy.ndarray, shape (n or 1, 6)
+        Sums of the first six monomials over the pixels that count.
 
-    p = np.empty((n, N_PARAMS))
-    here = image[np.clip(base_row, 0, rows - 1).astype(int), np.clip(base_col, 0, cols - 1).astype(int)]
-    ring = np.where(w > 0, data, np.inf)
-    p[:, 6] = np.quantile(ring, 0.2, axis=1)
-    p[:, 0] = np.maximum(here - p[:, 6], 1e-6)
-    p[:, 1], p[:, 2] = row - base_row, col - base_col
-    p[:, 3] = p[:, 4] = 1 / sigma**2
-    p[:, 5] = 0.0
-    start = p.copy()
-    eye = np.arange(N_PARAMS)
-    J = np.empty((n, N_PARAMS, len(dr)), np.float32)
-    cov = np.zeros((n, N_PARAMS, N_PARAMS))
-    s2 = np.ones(n)
-    for step in range(iterations + 1):
-        q = p.astype(np.float32)[:, :, None]
-        y, x = dr - q[:, 1], dc - q[:, 2]
-        py, px = q[:, 3] * y + q[:, 5] * x, q[:, 4] * x + q[:, 5] * y
-        g = np.exp(np.minimum(-0.5 * (y * py + x * px), 0))
-        ag = q[:, 0] * g
-        model = np.bincount(index.ravel(), weights=(ag * w).ravel(), minlength=flat.size).astype(np.float32)
-        r = (data - model[index] - q[:, 6]) * w
-        J[:, 0], J[:, 1], J[:, 2] = g, ag * py, ag * px
-        J[:, 3], J[:, 4], J[:, 5] = -0.5 * ag * y * y, -0.5 * ag * x * x, -ag * y * x
-        J[:, 6] = 1
-        J *= w[:, None]
-        jj = (J @ J.transpose(0, 2, 1)).astype(np.float64)
-        scale = 1 / np.sqrt(np.maximum(jj[:, eye, eye], 1e-30))
-        jj *= scale[:, :, None] * scale[:, None, :]
-        jj[:, eye, eye] += 1e-3 if step < 3 else 1e-6
-        if step == iterations:
-            dof = np.maximum(w.sum(axis=1) - N_PARAMS, 1)
-            s2 = (r.astype(np.float64) ** 2).sum(axis=1) / dof
-            cov = np.linalg.inv(jj) * scale[:, :, None] * scale[:, None, :]
-            break
-        jr = (J @ r[:, :, None]).astype(np.float64)[:, :, 0]
-        delta = np.linalg.solve(jj, (jr * scale)[:, :, None])[:, :, 0] * scale
-        delta[:, 1:3] = np.clip(delta[:, 1:3], -0.5 * sigma, 0.5 * sigma)
-        p += delta * (0.9 if step < iterations - 1 else 1.0)
-        p[:, 0] = np.maximum(p[:, 0], 1e-3 * start[:, 0])
-        p[:, 3:5] = np.clip(p[:, 3:5], 1 / (2.5 * sigma) ** 2, 1 / (0.35 * sigma) ** 2)
-        limit = 0.9 * np.sqrt(p[:, 3] * p[:, 4])
-        p[:, 5] = np.clip(p[:, 5], -limit, limit)
-    sd = np.sqrt(np.maximum(cov[:, eye, eye], 0) * s2[:, None])
-    moved = np.hypot(p[:, 1] - start[:, 1], p[:, 2] - start[:, 2])
-    det = p[:, 3] * p[:, 4] - p[:, 5] ** 2
-    half = np.sqrt((p[:, 3] - p[:, 4]) ** 2 / 4 + p[:, 5] ** 2)
-    mean = (p[:, 3] + p[:, 4]) / 2
-    failed = ~np.isfinite(p).all(axis=1) | (moved > max(1.5, sigma)) | (p[:, 0] <= 2e-3 * start[:, 0])
-    return Fit(
-        row=np.where(failed, row, base_row + p[:, 1]),
-        col=np.where(failed, col, base_col + p[:, 2]),
-        row_sd=np.where(failed, np.nan, sd[:, 1]),
-        col_sd=np.where(failed, np.nan, sd[:, 2]),
-        amplitude=p[:, 0],
-        amplitude_sd=sd[:, 0],
-        background=p[:, 6],
-        residual=np.sqrt(s2),
-        sigma=det**-0.25,
-        ellipticity=np.sqrt((mean + half) / np.maximum(mean - half, 1e-12)),
-        failed=failed,
-        edge=edge,
-    )
+    Returns
+    -------
+    matrix : numpy.ndarray, shape (n, 9, 9), float64
+    right : numpy.ndarray, shape (n, 9), float64
+    """
+    n = len(p)
+    square = ((g * g) @ mono).astype(np.float64)
+    single = (g @ mono[:, :N_CUBIC]).astype(np.float64)
+    gram = np.empty((n, N_PARAMS, N_PARAMS))
+    for i, (gauss_i, (a, b)) in enumerate(_BASIS):
+        for j, (gauss_j, (c, d)) in enumerate(_BASIS[: i + 1]):
+            source = (plain, single, square)[gauss_i + gauss_j]
+            gram[:, i, j] = gram[:, j, i] = source[:, _ORDER[a + c, b + d]]
+    project = np.concatenate([(g * residual) @ mono[:, :N_QUADRATIC], residual @ mono[:, :3]], axis=1, dtype=np.float64)
+    turn = _derivatives(p)
+    return turn @ gram @ turn.transpose(0, 2, 1), (turn @ project[:, :, None])[:, :, 0]
+
+
+def _derivatives(p: np.ndarray) -> np.ndarray:
+    """Rows: derivatives by the nine parameters, as combinations of the nine basis functions. Shape (n, 9, 9)."""
+    A, y, x, a, c, m = (p[:, k] for k in range(6))
+    t = np.zeros((len(p), N_PARAMS, N_PARAMS))
+    t[:, AMP, 0] = 1
+    t[:, Y0, 0], t[:, Y0, 1], t[:, Y0, 2] = -A * (a * y + m * x), A * a, A * m
+    t[:, X0, 0], t[:, X0, 1], t[:, X0, 2] = -A * (m * y + c * x), A * m, A * c
+    t[:, PA, 0], t[:, PA, 1], t[:, PA, 3] = -0.5 * A * y * y, A * y, -0.5 * A
+    t[:, PC, 0], t[:, PC, 2], t[:, PC, 5] = -0.5 * A * x * x, A * x, -0.5 * A
+    t[:, PM, 0], t[:, PM, 1], t[:, PM, 2], t[:, PM, 4] = -A * x * y, A * x, A * y, -A
+    t[:, BG, 6] = t[:, BU, 7] = t[:, BV, 8] = 1
+    return t
+
+
+def cholesky(matrix: np.ndarray) -> np.ndarray:
+    """Lower Cholesky factors of n small matrices at once, site axis last. Shape (k, k, n) in and out.
+
+    A pivot that is not positive is replaced by a tiny one instead of raising: one bad site must not stop a frame.
+    """
+    k, _, n = matrix.shape
+    out = np.zeros_like(matrix)
+    for j in range(k):
+        rest = matrix[j, j] - (out[j, :j] ** 2).sum(axis=0) if j else matrix[j, j]
+        out[j, j] = np.sqrt(np.maximum(rest, 1e-9))
+        for i in range(j + 1, k):
+            dot = (out[i, :j] * out[j, :j]).sum(axis=0) if j else 0.0
+            out[i, j] = (matrix[i, j] - dot) / out[j, j]
+    return out
+
+
+def solve(lower: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve with factors of :func:`cholesky`; ``right`` has shape (k, n)."""
+    k = len(right)
+    x = right.copy()
+    for i in range(k):
+        for j in range(i):
+            x[i] -= lower[i, j] * x[j]
+        x[i] /= lower[i, i]
+    for i in reversed(range(k)):
+        for j in range(i + 1, k):
+            x[i] -= lower[j, i] * x[j]
+        x[i] /= lower[i, i]
+    return x
+
+
+def inverse(lower: np.ndarray) -> np.ndarray:
+    """Inverses from factors of :func:`cholesky`. Shape (k, k, n)."""
+    k, _, n = lower.shape
+    out = np.empty_like(lower)
+    for i in range(k):
+        unit = np.zeros((k, n))
+        unit[i] = 1
+        out[:, i] = solve(lower, unit)
+    return out
