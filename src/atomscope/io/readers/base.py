@@ -103,7 +103,9 @@ class LazyFrames:
                 raise DamagedFileError(
                     f"{self.path}: frame {list(where)} has shape {frame.shape}, the first one said {self.shape[-2:]}"
                 )
-        return np.ascontiguousarray(frame, dtype=self.dtype)
+        if frame.flags.owndata and frame.flags.writeable and frame.flags.c_contiguous and frame.dtype == self.dtype:
+            return frame
+        return np.array(frame, dtype=self.dtype, order="C")  # not a view of what the reader keeps
 
     def __getitem__(self, index: Any) -> np.ndarray:
         index = index if isinstance(index, tuple) else (index,)

@@ -53,12 +53,10 @@ class _Picture:
         with Image.open(self.path) as image:
             image.load()
             mode = image.mode
-            pixels = np.asarray(image.convert("RGB") if mode == "P" else image)
-        if mode in ("1", "L", "F") or mode.startswith("I"):
-            return pixels
-        if mode in ("RGB", "RGBA", "P", "LA", "RGBX"):
-            return luminance(pixels)
-        return np.asarray(image.convert("L"))
+            grey = mode in ("1", "L", "F") or mode.startswith("I")
+            plain = grey or mode in ("RGB", "RGBA", "LA")
+            pixels = np.array(image if plain else image.convert("RGB"))
+        return pixels if grey else luminance(pixels)
 
 
 def _look(path: Path) -> tuple[tuple[int, int], np.dtype[Any], bool]:
