@@ -1,1 +1,24 @@
-"""TODO room."""
+"""What to show, said as plain data: napari layer-data tuples ``(data, kwargs, type)``, made without napari."""
+
+from atomscope.display.colors import colormap_rgba, is_angle, is_categorical, recolor
+from atomscope.display.layers import image_layer, layers, points_layer, vectors_layer
+from atomscope.display.overlay import overlay_layer
+from atomscope.display.picture import draw_sites
+from atomscope.display.pictures import manifold_layer, patch_boxes
+from atomscope.display.spatial import spatial_kwargs
+
+__all__ = [
+    "colormap_rgba",
+    "draw_sites",
+    "image_layer",
+    "is_angle",
+    "is_categorical",
+    "layers",
+    "manifold_layer",
+    "overlay_layer",
+    "patch_boxes",
+    "points_layer",
+    "recolor",
+    "spatial_kwargs",
+    "vectors_layer",
+]

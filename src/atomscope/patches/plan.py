@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from atomscope.data import Axis, Sites
+from atomscope.data import Axis, Sites, Stack
 from atomscope.data.params import CropParams
 from atomscope.errors import CalibrationError, ShapeError
 
@@ -127,8 +127,10 @@ def plan_windows(shape: Sequence[int], sites: Sites, params: CropParams, axes: S
     return Plan(window, site[order], frame[order], first[0][order], first[1][order], leaves[order], flags)
 
 
-def estimate(stack_shape: Sequence[int], sites: Sites, params: CropParams) -> tuple[int, int]:
+def estimate(stack_shape: Sequence[int] | Stack, sites: Sites, params: CropParams) -> tuple[int, int]:
     """Return how many patches :func:`crop` would make and their size in bytes, reading nothing.
+
+    Takes the Stack or its shape; with a shape, a window in nm is converted by the axes of ``sites``.
 
     Windows with bad pixels are not known before reading, so that with ``edge="drop"`` there may be fewer.
 
@@ -137,5 +139,8 @@ def estimate(stack_shape: Sequence[int], sites: Sites, params: CropParams) -> tu
     ShapeError, CalibrationError
         As :func:`plan_windows`.
     """
-    plan = plan_windows(stack_shape, sites, params)
+    if isinstance(stack_shape, Stack):
+        plan = plan_windows(stack_shape.shape, sites, params, stack_shape.axes)
+    else:
+        plan = plan_windows(stack_shape, sites, params)
     return len(plan), len(plan) * plan.window[0] * plan.window[1] * np.dtype(np.float32).itemsize

@@ -38,4 +38,7 @@ class ShowParams(Params):
     color: str = field("z1", "Colour by", "Column of the site table that colours the points.")
     colormap: str | None = field(None, "Colormap", "Colormap; empty: viridis, or a cyclic one for angles.")
     size_px: float | None = field(None, "Point size", "Diameter of the points; empty: from the spacing.", unit="px")
+    symmetry_order: int = field(
+        1, "Symmetry order", "Angles are shown modulo 360/n degrees.", advanced=True, ge=1, le=24
+    )
     vectors: bool = field(False, "Angle as vectors", "Draw the angle of each site as a short line.")
