@@ -1,0 +1,5 @@
+from conformance import ReaderConformance
+
+
+class TestReaders(ReaderConformance):
+    """Every reader, every promise."""
