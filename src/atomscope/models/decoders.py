@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from atomscope.models.pose import canvas_side, picture_points, sample
+
+
+class Decoder(Protocol):
+    """What the model asks of a decoder."""
+
+    def features(self, z: Tensor) -> Tensor:
+        """Return what the drawing is made from, shape (n, hidden)."""
+
+    def __call__(self, z: Tensor, angle: Tensor | None, shift: Tensor | None, centre: Tensor | None) -> Tensor:
+        """Draw latents in a pose, shape (n, channels, rows, cols)."""
 
 
 class CanvasDecoder(nn.Module):
@@ -67,7 +79,7 @@ class CoordinateDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.window, self.channels = window, channels
-        self.half = max(window) / 2
+        self.unit_px = max(window) / 2
         self.mix1 = nn.Linear(latent, hidden)
         self.where = nn.Linear(2, hidden)
         self.mix2 = nn.Linear(hidden, hidden)
@@ -83,7 +95,7 @@ class CoordinateDecoder(nn.Module):
         row, col = torch.broadcast_tensors(*picture_points(self.window, angle, shift))  # (n or 1, rows, cols) twice
         if centre is not None:
             row, col = row + centre[:, 0, None, None], col + centre[:, 1, None, None]  # (n, rows, cols) twice
-        at = torch.stack((row, col), dim=-1).to(z.device) / self.half  # (n or 1, rows, cols, 2)
+        at = torch.stack((row, col), dim=-1).to(z.device) / self.unit_px  # (n or 1, rows, cols, 2)
         h = torch.tanh(3 * self.where(at) + self.features(z)[:, None, None, :])  # (n, rows, cols, hidden)
         h = torch.tanh(self.mix2(h))  # (n, rows, cols, hidden)
         h = leaky_relu(self.mix3(h), 0.1)  # (n, rows, cols, hidden)

@@ -30,7 +30,8 @@ class Posterior(NamedTuple):
 
     def part(self, index: slice) -> Posterior:
         """Return the posterior of some of the patches."""
-        return Posterior(*(None if t is None else t[index] for t in self))
+        cut = [None if t is None else t[index] for t in self]
+        return Posterior(self.z[index], self.z_log_sd[index], *cut[2:])
 
 
 class MLPTrunk(nn.Module):

@@ -19,7 +19,7 @@ from atomscope.errors import InputError, TrainingError
 from atomscope.models.batches import Batches
 from atomscope.models.device import find_device
 from atomscope.models.gauge import settle_centres
-from atomscope.models.model import FORMAT, Model, load_net
+from atomscope.models.model import Model, load_net
 from atomscope.models.step import losses, one_cycle
 from atomscope.models.vae import VAE, build
 
@@ -174,8 +174,8 @@ def fit(
     Parameters
     ----------
     patches : Patches
-        In any units: the model keeps the mean and standard deviation of its training data, a pair a channel. Patches with
-        NaN or inf are left out. Streamed from disk in bounded memory when larger than 2 GB.
+        In any units: the model keeps the mean and standard deviation of its training data, a pair a channel.
+        Patches with NaN or inf are left out. Streamed from disk in bounded memory when larger than 2 GB.
     spec : RVAE
     params : FitParams
     on_checkpoint : callable, optional
@@ -237,7 +237,9 @@ def _start(spec: RVAE, batches: Batches, params: FitParams, init: Model | None) 
     """Return the network that a run begins with."""
     if init is not None:
         _check_same(spec, batches, init.spec.model_dump(), init.window, init.channels, "init")
-        return copy.deepcopy(init.net)
+        net = copy.deepcopy(init.net)
+        net.centre.zero_()  # the same model, its centres open again
+        return net
     net = build(spec, batches.window, batches.channels, params.seed)
     net.offset.copy_(torch.from_numpy(batches.offset))
     net.scale.copy_(torch.from_numpy(batches.scale))

@@ -31,14 +31,19 @@ def settle_centres(net: VAE, batches: Iterable[Tensor], ridge: float = 1e-3) -> 
         Relative ridge of the least squares.
     """
     net.centre.zero_()
+    was_training = net.training
+    net.eval()
     features, wanted = [], []
     for x in batches:
         p = net.encode(net.standardise(x.to(net.offset.device)))
         if p.shift is None:
-            return
-        h = net.decoder.features(p.z)  # (n, hidden)
+            break
+        h = net.features(p.z)  # (n, hidden)
         features.append(torch.cat((h, torch.ones_like(h[:, :1])), dim=1).double().cpu())  # (n, hidden + 1)
         wanted.append(-(p.shift if p.angle is None else turn(p.shift, -p.angle)).double().cpu())  # (n, 2)
+    net.train(was_training)
+    if not features:
+        return
     a, b = torch.cat(features), torch.cat(wanted)  # (all, hidden + 1), (all, 2)
     gram = a.T @ a  # (hidden + 1, hidden + 1)
     penalty = ridge * torch.diagonal(gram).mean() * torch.eye(len(gram), dtype=gram.dtype)

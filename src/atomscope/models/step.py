@@ -59,15 +59,15 @@ def losses(
     pose_loss = x.new_zeros(())
     if with_copies:
         reach = (net.reach[0] / 2, net.reach[1] / 2) if spec.translation else None
-        copy, angle, shift = turned_copy(x, spec.rotation, reach, generator)
+        half = (n + 1) // 2  # so that both kinds of input are read well
+        copy, angle, shift = turned_copy(x[:half], spec.rotation, reach, generator)
         both = net.encode(torch.cat((x, copy)))
         own, other = both.part(slice(None, n)), both.part(slice(n, None))
-        pose_loss = pose_disagreement(own, other, angle, shift, net.reach).mean()
-        # Latents from the copy, pose from the patch: half of the batch, so that both kinds of input are read well.
-        half = n // 2
+        pose_loss = pose_disagreement(own.part(slice(None, half)), other, angle, shift, net.reach).mean()
+        # Latents from the copy, pose from the patch.
         p = own._replace(
-            z=torch.cat((other.z[:half], own.z[half:])),  # (n, latent)
-            z_log_sd=torch.cat((other.z_log_sd[:half], own.z_log_sd[half:])),  # (n, latent)
+            z=torch.cat((other.z, own.z[half:])),  # (n, latent)
+            z_log_sd=torch.cat((other.z_log_sd, own.z_log_sd[half:])),  # (n, latent)
         )
     else:
         p = net.encode(x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -41,7 +42,7 @@ class VAE(nn.Module):
         trunk = {"mlp": MLPTrunk, "conv": ConvTrunk}[spec.encoder](window, channels, spec.hidden)
         self.encoder = Encoder(trunk, spec.hidden, spec.latent_dim, spec.rotation, spec.translation, self.reach)
         decoder = {"canvas": CanvasDecoder, "coordinate": CoordinateDecoder}[spec.decoder]
-        self.decoder = decoder(window, channels, spec.hidden, spec.latent_dim, spec.rotation, self.reach)
+        self.decoder: nn.Module = decoder(window, channels, spec.hidden, spec.latent_dim, spec.rotation, self.reach)
         self.register_buffer("offset", torch.zeros(channels))
         self.register_buffer("scale", torch.ones(channels))
         self.register_buffer("noise_var", torch.ones(channels))  # of standardised values
@@ -55,23 +56,32 @@ class VAE(nn.Module):
         """Undo :meth:`standardise`."""
         return x * self.scale[:, None, None] + self.offset[:, None, None]
 
-    def own_centre(self, z: Tensor) -> Tensor:
-        """Return where the drawing's own centre lies on the canvas for latents (n, latent); (n, 2), px."""
-        h = self.decoder.features(z)  # (n, hidden)
+    def features(self, z: Tensor) -> Tensor:
+        """Return what the decoder draws from, shape (n, hidden)."""
+        features: Callable[[Tensor], Tensor] = self.decoder.features  # type: ignore[assignment]
+        return features(z)  # (n, hidden)
+
+    def own_centre(self, z: Tensor) -> Tensor | None:
+        """Return where the drawing's own centre lies on the canvas for latents (n, latent); (n, 2), px.
+
+        None while training: it is settled at the end (see gauge.py).
+        """
+        if self.training or not self.spec.translation:
+            return None
+        h = self.features(z)  # (n, hidden)
         return h @ self.centre[:-1] + self.centre[-1]  # (n, 2)
 
     def encode(self, x: Tensor) -> Posterior:
         """Encode standardised patches (n, channels, rows, cols)."""
         p = self.encoder(x)
-        if p.shift is None:
-            return p
         own = self.own_centre(p.z)  # (n, 2)
+        if p.shift is None or own is None:
+            return p
         return p._replace(shift=p.shift + (own if p.angle is None else turn(own, p.angle)))
 
     def decode(self, z: Tensor, angle: Tensor | None, shift: Tensor | None) -> Tensor:
         """Draw standardised patches (n, channels, rows, cols)."""
-        centre = None if shift is None else self.own_centre(z)  # (n, 2)
-        return self.decoder(z, angle, shift, centre)
+        return self.decoder(z, angle, shift, self.own_centre(z))
 
     def initialise(self, generator: torch.Generator) -> None:
         """Fill every weight and buffer from one generator, so that the seed alone decides."""
