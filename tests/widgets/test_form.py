@@ -3,10 +3,11 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
+from qtpy.QtWidgets import QComboBox, QLineEdit
+
 from atomscope.data.params import RVAE, ClusterParams, CropParams, FindParams, FitParams, GridParams, Params, field
 from atomscope.errors import ParameterError
 from atomscope.widgets.form import ParamsForm
-from qtpy.QtWidgets import QComboBox, QLineEdit
 
 
 @pytest.mark.parametrize("cls", [FindParams, GridParams, CropParams, RVAE, FitParams, ClusterParams])

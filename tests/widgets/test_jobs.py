@@ -4,13 +4,14 @@ import threading
 import time
 
 import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QWidget
+
 from atomscope.data import Progress
 from atomscope.errors import InputError, Stopped
 from atomscope.widgets.jobs import JobRunner
 from atomscope.widgets.latest import Latest
 from atomscope.widgets.panel import RunBar
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QWidget
 
 
 class Log:

@@ -20,7 +20,7 @@ from atomscope.pipeline.records import (
 )
 from atomscope.pipeline.report import write_report
 from atomscope.pipeline.samples import list_samples, open_sample
-from atomscope.pipeline.show import layers, manifold, recolor, vectors
+from atomscope.pipeline.show import image_layer, layers, manifold, overlay, recolor, vectors
 from atomscope.pipeline.verbs import (
     cluster,
     crop,
@@ -50,7 +50,9 @@ __all__ = [
     "fit",
     "flags_table",
     "grid",
+    "image_layer",
     "layers",
+    "list_datasets",
     "list_runs",
     "list_samples",
     "load",
@@ -58,7 +60,9 @@ __all__ = [
     "manifold",
     "open",
     "open_sample",
+    "overlay",
     "read_sites",
+    "readable",
     "recolor",
     "run_recipe",
     "save",

@@ -25,6 +25,25 @@ def as_stack(source: Any) -> Stack:
     return Stack.from_array(source)
 
 
+def readable(path: str | Path) -> bool:
+    """Say whether a reader takes this file or folder, reading no pixels."""
+    from atomscope.errors import FileError
+    from atomscope.io.opening import find_reader
+
+    try:
+        find_reader(Path(path))
+    except (FileError, OSError):
+        return False
+    return True
+
+
+def list_datasets(path: str | Path) -> list[Any]:
+    """Return the data sets of a file (``key``, ``shape``, ``dtype``, ``description``), best guess first."""
+    from atomscope import io
+
+    return list(io.list_datasets(path))
+
+
 def make_run(
     name: str = "run",
     *,

@@ -48,6 +48,24 @@ def layers(
     return display.layers(stack, known, table, with_fields(ShowParams, params, fields))
 
 
+def image_layer(source: Any, samples: int = 1) -> LayerData:
+    """Return the lazy Image layer tuple of a Stack; reads ``samples`` frames for the contrast.
+
+    napari's shared dask cache is kept away from it: it is not safe beside worker threads.
+    """
+    from atomscope import display
+
+    return display.image_layer(as_stack(source), samples=samples, cache=False)
+
+
+def overlay(source: Any, sites: Sites | pd.DataFrame, column: str, colormap: str | None = None) -> LayerData:
+    """Return a lazy Image layer tuple that paints a column over the cells round the sites."""
+    from atomscope import display
+
+    stack = as_stack(source)
+    return display.overlay_layer(stack, as_sites(sites, stack), column, colormap=colormap)
+
+
 def recolor(table: pd.DataFrame, column: str, colormap: str | None = None) -> dict[str, Any]:
     """Return the Points keywords that colour a table's rows by a column."""
     from atomscope import display

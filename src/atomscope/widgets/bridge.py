@@ -55,9 +55,22 @@ def stack_of(layer: Image) -> Stack:
             "(right-click the layer, Split RGB) and use one channel"
         )
     data = layer.data[0] if layer.multiscale else layer.data
+    note = note_of(layer)
+    source = note.get("source")
+    path = source.get("path") if isinstance(source, dict) else None
+    return Stack.from_array(
+        data,
+        axes_of(layer),
+        name=layer.name,
+        source=str(path or layer.source.path or ""),
+        metadata={"key": note.get("key")},
+    )
+
+
+def note_of(layer: Layer) -> dict[str, Any]:
+    """Return what we noted in the metadata of a layer: what it is and what it was made from."""
     note = layer.metadata.get(KEY, {}) if isinstance(layer.metadata, dict) else {}
-    source = str(note.get("source") or layer.source.path or "")
-    return Stack.from_array(data, axes_of(layer), name=layer.name, source=source)
+    return note if isinstance(note, dict) else {}
 
 
 def placement(layer: Layer) -> dict[str, Any]:

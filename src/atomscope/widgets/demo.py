@@ -7,15 +7,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from atomscope import pipeline
-from atomscope.data import OnProgress, Run, Stack
+from atomscope.data import OnProgress
 from atomscope.data.params import RVAE, ClusterParams, CropParams, FindParams, FitParams, ShowParams
 from atomscope.errors import AtomscopeError
 
-SAMPLE = "polycrystal"
+SAMPLE = "mos2_movie"
 
 
 def demo_recipe() -> pipeline.Recipe:
@@ -24,7 +26,7 @@ def demo_recipe() -> pipeline.Recipe:
         find=FindParams(),
         crop=CropParams(window_px=32),
         train=pipeline.TrainParams(model=RVAE(), fit=FitParams()),
-        cluster=ClusterParams(n_clusters=2),
+        cluster=ClusterParams(n_clusters=3, use_angle=True, symmetry_order=3),
         show=ShowParams(color="angle"),
     )
 
@@ -53,7 +55,7 @@ def run_demo(out: Path, *, window: bool | None, on_progress: OnProgress, say: Ca
         window = has_display()
     shot = out / "window.png"
     if window:
-        show_window(run, stack, shot)
+        show_window(out / "run", shot)
     elif photograph(out / "run", shot):
         say(f"wrote {shot}")
     else:
@@ -67,14 +69,13 @@ def has_display() -> bool:
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def show_window(run: Run, stack: Stack, shot: Path | None = None, *, block: bool = True) -> None:
-    """Open napari with the run's layers and docks; photograph it; wait until it is closed."""
+def show_window(folder: Path, shot: Path | None = None, *, block: bool = True) -> None:
+    """Open napari with a run's layers and docks; photograph it; wait until it is closed."""
     import napari
 
     viewer = napari.Viewer(title="napari-atomscope demo")
-    fill(viewer, run, stack)
+    fill(viewer, folder)
     if shot is not None:
-        settle(0.5)
         viewer.screenshot(str(shot), canvas_only=False, flash=False)
     if block:
         napari.run()
@@ -82,29 +83,26 @@ def show_window(run: Run, stack: Stack, shot: Path | None = None, *, block: bool
         viewer.close()
 
 
-def fill(viewer, run: Run, stack: Stack) -> None:
-    """Add the layers of a run and open the docks that belong to it."""
-    from napari.layers import Layer
-
-    from atomscope.widgets.state import viewer_state
-
-    for data, kwargs, kind in pipeline.layers(stack, run.sites, color="angle"):
-        viewer.add_layer(Layer.create(data, kwargs, kind))
-    viewer_state(viewer).adopt(run, viewer)
+def fill(viewer: Any, folder: Path) -> None:
+    """Open a run as the *Runs* dock does, and the *Latent explorer* beside it."""
     viewer.window.resize(1600, 1000)
-    for name in ("Train rVAE", "Latent explorer"):
-        viewer.window.add_plugin_dock_widget("napari-atomscope", name)
+    _, runs = viewer.window.add_plugin_dock_widget("napari-atomscope", "Runs")
+    runs.folder_line.setText(str(folder.parent))
+    runs.refresh()
+    before = len(viewer.layers)
+    runs.load_folder(folder)
+    settle(lambda: len(viewer.layers) >= before + 2)
+    viewer.window.add_plugin_dock_widget("napari-atomscope", "Latent explorer")
     viewer.reset_view()
+    settle(lambda: False, seconds=1.5)
 
 
-def settle(seconds: float) -> None:
-    """Let the event loop run for a while, so that everything is drawn."""
-    import time
-
+def settle(ready: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Let the event loop run until ``ready`` or until the time is over."""
     from qtpy.QtWidgets import QApplication
 
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while time.monotonic() < end and not ready():
         QApplication.processEvents()
         time.sleep(0.01)
 
@@ -140,5 +138,4 @@ def photograph(run_folder: Path, shot: Path) -> bool:
 
 
 if __name__ == "__main__":
-    _run = pipeline.load(sys.argv[1])
-    show_window(_run, pipeline.open(_run.source), Path(sys.argv[2]), block=False)
+    show_window(Path(sys.argv[1]), Path(sys.argv[2]), block=False)

@@ -157,8 +157,7 @@ class ExtractPatchesWidget(Panel):
         done.stack, done.image, done.sites = stack, weakref.ref(image), sites
         done.patches, done.model, done.table = patches, None, None
         self._folder = holder  # keeps the streamed patches while this dock lives
-        if stack.source:
-            done.steps.setdefault("open", pipeline.STEPS["open"](path=stack.source))
+        done.note_source()
         done.note("crop", params)
         points.features = sites.table.reset_index(drop=True)  # every point now has its site id
         if patches.flags:

@@ -41,7 +41,7 @@ class FindAtomsWidget(Panel):
         self.kind_box.setToolTip("Bright (or dark) peaks, or a sliding window that needs no atoms.")
         rows = self.rows()
         rows.addRow(row_label("Image"), self.image_box)
-        rows.addRow(row_label(""), self.chip)
+        rows.addRow(self.chip)
         rows.addRow(row_label("Sites"), self.kind_box)
         self.forms = (ParamsForm(FindParams), ParamsForm(GridParams))
         self.pages = QStackedWidget()
@@ -207,8 +207,7 @@ class FindAtomsWidget(Panel):
         step = "find" if isinstance(params, FindParams) else "grid"
         done = self.state.work(points)
         done.stack, done.image = stack, weakref.ref(layer)
-        if stack.source:
-            done.steps["open"] = pipeline.STEPS["open"](path=stack.source)
+        done.note_source()
         done.note(step, params)
         frames = sites.table["frame"].nunique()
         where = f" in {frames:,} frames" if stack.n_frames > 1 else ""
@@ -227,8 +226,10 @@ def find_one(stack: Stack, frame: int, params: Params) -> Sites:
         table = sites.table.assign(frame=frame)
         return Sites(table, stack.axes, stack.shape)
     one = params.replace(first_frame=0, last_frame=None, stride=1)
-    table = pipeline.find_in_frame(stack.frame(frame), one).assign(frame=frame)
-    return Sites(table, stack.axes, stack.shape)
+    table = pipeline.find_in_frame(stack.frame(frame), one)
+    return Sites.from_positions(
+        table["row"].to_numpy(), table["col"].to_numpy(), frame, axes=stack.axes, shape=stack.shape
+    )
 
 
 def describe(stack: Stack) -> str:

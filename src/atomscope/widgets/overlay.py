@@ -10,7 +10,7 @@ from napari.layers import Layer
 
 from atomscope import pipeline
 from atomscope.data import Sites, Stack
-from atomscope.widgets.bridge import KEY, coordinates, placement
+from atomscope.widgets.bridge import note_of, placement
 
 if TYPE_CHECKING:
     from napari.layers import Image, Points
@@ -21,17 +21,17 @@ NOT_COLOURS = ("site", "row", "col", "flag")
 
 def is_image(layer: Any) -> bool:
     """Whether a layer is an image that sites can be found in (not one of our pictures)."""
-    return type(layer).__name__ == "Image" and _role(layer) not in ("manifold",)
+    return type(layer).__name__ == "Image" and note_of(layer).get("kind", "image") == "image"
 
 
 def is_points(layer: Any) -> bool:
     """Whether a layer holds points that can be sites (not the preview)."""
-    return type(layer).__name__ == "Points" and _role(layer) != "preview"
+    return type(layer).__name__ == "Points" and note_of(layer).get("kind") != "preview"
 
 
 def has_latents(layer: Any) -> bool:
-    """Whether a Points layer has latents."""
-    return is_points(layer) and any(is_latent(str(name)) for name in layer.features.columns)
+    """Whether a Points layer has something that was learnt."""
+    return is_points(layer) and any(is_latent(str(name)) or name == "angle" for name in layer.features.columns)
 
 
 def is_latent(name: str) -> bool:
@@ -39,26 +39,15 @@ def is_latent(name: str) -> bool:
     return name.startswith("z") and name[1:].isdigit()
 
 
-def _role(layer: Any) -> str:
-    return str(layer.metadata.get(KEY, {}).get("role", "")) if isinstance(layer.metadata, dict) else ""
-
-
-def points_layer(
-    stack: Stack, sites: Sites, image: Image | None, name: str, color: str = "score", role: str = "sites"
-) -> Points:
+def points_layer(stack: Stack, sites: Sites, image: Image | None, name: str, color: str = "") -> Points:
     """Build a Points layer of sites (safe in a worker thread); it lies on ``image`` if that is given."""
-    wanted = [item for item in pipeline.layers(stack, sites, color=color) if item[2] == "points"]
-    _, kwargs, _ = wanted[0]
-    ndim = len(stack.shape)
-    kwargs = {**kwargs, "name": name, "features": sites.table.reset_index(drop=True)}
-    if image is not None and image.ndim == ndim:
-        kwargs |= placement(image)
-    kwargs["metadata"] = {
-        **dict(kwargs.get("metadata") or {}),
-        KEY: {"role": role, "source": stack.source, "step": sites.provenance.step, "params": sites.provenance.params},
-    }
-    layer = Layer.create(coordinates(sites, ndim), kwargs, "points")
-    return layer
+    data, kwargs, kind = next(item for item in pipeline.layers(stack, sites, color=color) if item[2] == "points")
+    return Layer.create(data, _placed(kwargs, np.asarray(data).shape[-1], image) | {"name": name}, kind)
+
+
+def _placed(kwargs: dict[str, Any], ndim: int, image: Image | None) -> dict[str, Any]:
+    """Return the keywords with the place of the image layer, which the user may have moved or scaled."""
+    return kwargs | placement(image) if image is not None and image.ndim == ndim else kwargs
 
 
 def add_or_replace(viewer: Any, layer: Any, old: Any = None) -> Any:
@@ -91,35 +80,34 @@ def colour_columns(features: pd.DataFrame) -> list[str]:
 def colour_by(points: Points, column: str, colormap: str | None = None, bar: bool = True) -> None:
     """Colour points by a feature column: cyclic colours for angles, one colour a class for classes."""
     kwargs = pipeline.recolor(points.features, column, colormap)
-    features = kwargs.pop("features", None)
-    if features is not None:
-        points.features = features
-    colormap_name = kwargs.pop("face_colormap", None)
-    limits = kwargs.pop("face_contrast_limits", None)
-    cycle = kwargs.pop("face_color_cycle", None)
-    if colormap_name is not None:
-        points.face_colormap = colormap_name
-    if cycle is not None:
-        points.face_color_cycle = cycle
-    face = kwargs.pop("face_color", None)
-    if face is not None:
-        points.face_color = face
-    if limits is not None and isinstance(face, str) and points.face_color_mode == "colormap":
-        points.face_contrast_limits = limits
-    for name, value in kwargs.items():
-        if hasattr(points, name):
-            setattr(points, name, value)
-    colourbar = getattr(points, "face_colorbar", None)  # napari 0.9
-    if colourbar is not None:
-        colourbar.visible = bool(bar and points.face_color_mode == "colormap")
+    if "face_colormap" not in kwargs:  # classes
+        points.face_color = kwargs["face_color"]
+        show_colour_bar(points, False)
+        return
+    if points.features[column].dtype != np.float32:
+        # napari takes a column of few whole numbers for classes
+        points.features = points.features.assign(**{column: points.features[column].astype(np.float32)})
+    points.face_color = column
+    points.face_color_mode = "colormap"
+    points.face_colormap = kwargs["face_colormap"]
+    points.face_contrast_limits = kwargs["face_contrast_limits"]
+    show_colour_bar(points, bar)
+
+
+def show_colour_bar(points: Points, on: bool) -> None:
+    """Show or hide the colour bar of a Points layer, where napari has one (0.9)."""
+    bar = getattr(points, "face_colorbar", None)
+    if bar is not None:
+        bar.visible = bool(on and points.face_color_mode == "colormap")
 
 
 def vectors_layer(stack: Stack, sites: Sites, image: Image | None, name: str) -> Any:
     """Build the Vectors layer with the angle of each site as a short line."""
     data, kwargs, kind = pipeline.vectors(stack, sites)
-    kwargs = {**kwargs, "name": name}
-    ndim = np.asarray(data).shape[-1]
-    if image is not None and image.ndim == ndim:
-        kwargs |= placement(image)
-    kwargs["metadata"] = {**dict(kwargs.get("metadata") or {}), KEY: {"role": "vectors", "source": stack.source}}
-    return Layer.create(data, kwargs, kind)
+    return Layer.create(data, _placed(kwargs, np.asarray(data).shape[-1], image) | {"name": name}, kind)
+
+
+def cells_layer(stack: Stack, sites: Sites, column: str, image: Image | None, name: str) -> Any:
+    """Build the lazy Image layer that paints a column over the cells round the sites."""
+    data, kwargs, kind = pipeline.overlay(stack, sites, column)
+    return Layer.create(data, _placed(kwargs, data.ndim, image) | {"name": name, "cache": False}, kind)

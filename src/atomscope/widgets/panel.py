@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -53,6 +53,10 @@ class Panel(QWidget):
         self.foot.setSpacing(4)
         outer.addLayout(self.foot)
         self.setMinimumWidth(280)
+
+    def sizeHint(self) -> QSize:
+        """Return the width that a dock gets at first: narrow enough for a small screen."""
+        return QSize(330, 720)
 
     def rows(self) -> QFormLayout:
         """Add and return a group of labelled rows."""

@@ -45,7 +45,7 @@ class PreviewLayer:
             border_color="#ffd166",
             border_width=0.12,
             canvas_size_limits=(4, 200),
-            metadata={KEY: {"role": "preview"}},
+            metadata={KEY: {"kind": "preview"}},
             **placement(image),
         )
         self._viewer.layers.selection = chosen

@@ -4,9 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
+LayerTuple = tuple[Any, dict[str, Any], str]
 
-def _open(name: str) -> list[tuple[Any, dict[str, Any], str]]:
+
+def _open(name: str) -> list[LayerTuple]:
     from atomscope import pipeline
     from atomscope.widgets.reader import image_tuple
 
     return [image_tuple(pipeline.open_sample(name))]
+
+
+def graphene() -> list[LayerTuple]:
+    """Graphene with vacancies and dopants: one frame."""
+    return _open("graphene_defects")
+
+
+def mos2_movie() -> list[LayerTuple]:
+    """MoS2 with defects: a movie."""
+    return _open("mos2_movie")
+
+
+def gold_grain_boundary() -> list[LayerTuple]:
+    """Two grains of gold and the boundary between them: one frame."""
+    return _open("gold_grain_boundary")
+
+
+def perovskite() -> list[LayerTuple]:
+    """Perovskite with two cation columns: one frame."""
+    return _open("perovskite")

@@ -59,6 +59,13 @@ class Work:
         for later in ORDER[ORDER.index(step) + 1 :]:
             self.steps.pop(later, None)
 
+    def note_source(self) -> None:
+        """Remember the file that the stack was opened from."""
+        if self.stack is not None and self.stack.source:
+            from atomscope.pipeline import STEPS
+
+            self.steps["open"] = STEPS["open"](path=self.stack.source, key=self.stack.metadata.get("key"))
+
     def recipe(self) -> list[tuple[str, Params]]:
         """Return the steps in order."""
         return [(name, self.steps[name]) for name in ORDER if name in self.steps]
@@ -79,6 +86,8 @@ class ViewerState:
 
     def adopt(self, run: Run, viewer: Any) -> None:
         """Take a run whose layers are in the viewer already: its docks go on from there."""
+        from atomscope.pipeline import Recipe
+
         points = next(
             (
                 layer
@@ -94,8 +103,8 @@ class ViewerState:
         work.sites = run.sites
         work.image = weakref.ref(images[-1]) if images else None
         work.model = run.model
-        work.history = run.history
-        work.steps = {step["step"]: step for step in run.recipe}
+        work.table = None if run.sites is None else run.sites.table.set_index("site")
+        work.steps = {step.name: step.params for step in Recipe.from_list(run.recipe)}
         self.tell(points, "model")
 
     def tell(self, layer: Points, what: str) -> None:

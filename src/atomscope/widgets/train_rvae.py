@@ -34,7 +34,7 @@ class TrainRvaeWidget(Panel):
         rows = self.rows()
         rows.addRow(row_label("Patches of"), self.points_box)
         self.chip = note()
-        rows.addRow(row_label(""), self.chip)
+        rows.addRow(self.chip)
         self.heading("Model")
         self.model_form = ParamsForm(RVAE)
         self.body.addWidget(self.model_form)
