@@ -213,7 +213,7 @@ def fit(
     keep = None
     if checkpoint is not None:
         folder = Path(checkpoint)
-        if resume and io.has_model(folder):
+        if resume and (folder / "model.safetensors").exists():
             before = io.read_model(folder)
 
         def keep(state: ModelState) -> None:

@@ -92,7 +92,7 @@ def fill(viewer: Any, folder: Path) -> None:
     before = len(viewer.layers)
     runs.load_folder(folder)
     settle(lambda: len(viewer.layers) >= before + 2)
-    viewer.window.add_plugin_dock_widget("napari-atomscope", "Latent explorer")
+    viewer.window.add_plugin_dock_widget("napari-atomscope", "Latent explorer", tabify=True)
     viewer.reset_view()
     settle(lambda: False, seconds=1.5)
 
