@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +12,7 @@ from atomscope import pipeline
 from atomscope.data import OnProgress
 from atomscope.data.params import RVAE, ClusterParams, CropParams, FindParams, FitParams, ShowParams
 from atomscope.errors import AtomscopeError
+from atomscope.widgets.screen import has_display, settle, virtual_display
 
 SAMPLE = "mos2_movie"
 
@@ -62,13 +59,6 @@ def run_demo(out: Path, *, window: bool | None, on_progress: OnProgress, say: Ca
         say("no display and no Xvfb: the window was not photographed (`make system` as root installs what it needs)")
 
 
-def has_display() -> bool:
-    """Whether a window can be opened here."""
-    if os.environ.get("QT_QPA_PLATFORM", "") in ("offscreen", "minimal"):
-        return False
-    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
 def show_window(folder: Path, shot: Path | None = None, *, block: bool = True) -> None:
     """Open napari with a run's layers and docks; photograph it; wait until it is closed."""
     import napari
@@ -97,44 +87,22 @@ def fill(viewer: Any, folder: Path) -> None:
     settle(lambda: False, seconds=1.5)
 
 
-def settle(ready: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Let the event loop run until ``ready`` or until the time is over."""
-    from qtpy.QtWidgets import QApplication
-
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not ready():
-        QApplication.processEvents()
-        time.sleep(0.01)
-
-
 def photograph(run_folder: Path, shot: Path) -> bool:
-    """Photograph the window of a run on a virtual display; return whether it worked."""
-    if not shutil.which("Xvfb"):
-        return False
-    read, write = os.pipe()
-    with tempfile.TemporaryFile() as errors:
-        server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x1000x24", "-nolisten", "tcp"],
-            pass_fds=[write],
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-        )
-        try:
-            os.close(write)
-            with os.fdopen(read) as pipe:
-                display = pipe.readline().strip()
-            if not display:
-                return False
-            env = {**os.environ, "DISPLAY": f":{display}", "LIBGL_ALWAYS_SOFTWARE": "1"}
-            env.pop("QT_QPA_PLATFORM", None)
-            code = [sys.executable, "-m", "atomscope.widgets.demo", str(run_folder), str(shot)]
-            done = subprocess.run(code, env=env, timeout=240, capture_output=True, text=True)
-            if done.returncode != 0:
-                raise AtomscopeError(f"the window could not be photographed:\n{done.stderr[-2000:]}")
-            return shot.exists()
-        finally:
-            server.terminate()
-            server.wait()
+    """Photograph the window of a run on a virtual display; return whether there was one.
+
+    Raises
+    ------
+    AtomscopeError
+        If the window could not be opened there.
+    """
+    with virtual_display() as env:
+        if env is None:
+            return False
+        code = [sys.executable, "-m", "atomscope.widgets.demo", str(run_folder), str(shot)]
+        done = subprocess.run(code, env=env, timeout=240, capture_output=True, text=True)
+        if done.returncode != 0 or not shot.exists():
+            raise AtomscopeError(f"the window could not be photographed:\n{done.stderr[-2000:]}")
+    return True
 
 
 if __name__ == "__main__":

@@ -1,0 +1,77 @@
+"""Nothing is loaded whole, and chunks never change a result."""
+
+import sys
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+
+import atomscope as ats
+
+
+@pytest.fixture(scope="module")
+def movie():
+    stack, _ = ats.simulate.movie("graphene", frames=51, size_px=64, snr=8, seed=5)
+    return np.stack([f for _, f in stack.frames()]).astype(np.float32)
+
+
+@pytest.mark.parametrize("chunk", [7, 50])
+def test_results_are_equal_to_the_bit_for_every_chunking(movie, chunk):
+    def run(frames):
+        stack = ats.Stack.from_array(da.from_array(movie, chunks=(frames, 64, 64)))
+        sites = ats.find_atoms(stack)
+        return sites.table, ats.crop(stack, sites, window_px=16, normalise="frame")
+
+    one, many = run(1), run(chunk)
+    pd.testing.assert_frame_equal(one[0], many[0], check_exact=True)
+    assert np.array_equal(one[1].values, many[1].values)
+    assert one[1].flags == many[1].flags
+
+
+class Counting:
+    """An array that counts the frames which are read of it."""
+
+    def __init__(self, array):
+        self.array, self.read = array, set()
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+
+    def __getitem__(self, key):
+        first = key[0] if isinstance(key, tuple) else key
+        frames = range(self.shape[0])[first] if isinstance(first, slice) else [int(first)]
+        self.read.update(frames)
+        return self.array[key]
+
+
+def test_a_200_gb_movie_is_shown_from_few_frames(tmp_path):
+    """50 000 frames of 1024 x 2048 uint16, most of them absent on disk."""
+    array = zarr.create_array(
+        tmp_path / "big.zarr", shape=(50_000, 1024, 2048), chunks=(1, 1024, 2048), dtype="u2", fill_value=3
+    )
+    assert array.nbytes > 200e9
+    for frame in (0, 25_000, 49_999):
+        array[frame] = np.random.default_rng(frame).integers(0, 99, (1024, 2048))
+    opened = ats.open(tmp_path / "big.zarr")
+    assert opened.shape == array.shape and opened.data.chunksize == (1, 1024, 2048)
+    counting = Counting(array)
+    (data, kwargs, kind), *_ = ats.layers(ats.Stack.from_array(counting))
+    assert kind == "image" and "contrast_limits" in kwargs
+    assert len(counting.read) <= 8, "contrast comes from a sample of frames"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="resource limits are POSIX")
+def test_finding_in_a_200_gb_movie_stays_under_2_gb(tmp_path):
+    import resource
+
+    array = zarr.create_array(
+        tmp_path / "big.zarr", shape=(50_000, 1024, 2048), chunks=(1, 1024, 2048), dtype="u2", fill_value=0
+    )
+    frame, _ = ats.simulate.image("graphene", size_px=1024, snr=10)
+    picture = np.clip(frame.frame(0) * 1000 + 200, 0, 65535).astype(np.uint16)
+    for i in (0, 1, 2):
+        array[i, :, :1024] = picture
+    sites = ats.find_atoms(ats.open(tmp_path / "big.zarr"), last_frame=20)
+    assert set(sites.table["frame"]) <= {0, 1, 2} and len(sites) > 100
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6 < 2
