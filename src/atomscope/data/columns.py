@@ -28,6 +28,13 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "reconstruction_error": ("", "mean squared error of the normalised patch"),
     "cluster": ("", "class found in the latent space; -1 is none"),
     "track": ("", "id of the track; -1 is none"),
+    "row_nm": ("nm", "row times the pixel size"),
+    "col_nm": ("nm", "col times the pixel size"),
+    "species": ("", "element or elements of the column"),
+    "sublattice": ("", "letter of the sublattice"),
+    "present": ("", "whether there is an atom; False for a vacancy"),
+    "grain": ("", "id of the crystal grain"),
+    "lattice_angle": ("rad", "rotation of the grain's lattice, clockwise on screen"),
 }
 
 

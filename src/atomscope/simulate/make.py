@@ -10,6 +10,7 @@ import pandas as pd
 
 from atomscope.data import Axis, OnProgress, Provenance, ShouldStop, Sites, Stack, check_stop, report
 from atomscope.data.params import SimulateParams
+from atomscope.errors import ParameterError
 from atomscope.simulate.defects import ADATOM, KINDS, SUBSTITUTION, VACANCY
 from atomscope.simulate.scene import Scene, make_scene
 
@@ -80,15 +81,28 @@ def simulate(
 def image(lattice: str = "graphene", **fields: Any) -> tuple[Stack, Sites]:
     """Simulate one image, shape (rows, cols); ``fields`` are those of :class:`SimulateParams`.
 
+    Raises
+    ------
+    ParameterError
+        If more than one frame is asked for, or a field is unknown or out of bounds.
+
     See Also
     --------
     simulate : what comes back.
     """
-    return _simulate(SimulateParams(lattice=lattice, **{**fields, "frames": 1}), False)
+    params = SimulateParams(lattice=lattice, **fields)
+    if params.frames != 1:
+        raise ParameterError(f"image: wanted one frame, got frames={params.frames}; use movie(...)")
+    return _simulate(params, False)
 
 
 def movie(lattice: str = "graphene", frames: int = 10, **fields: Any) -> tuple[Stack, Sites]:
     """Simulate a movie, shape (frames, rows, cols); ``fields`` are those of :class:`SimulateParams`.
+
+    Raises
+    ------
+    ParameterError
+        If a field is unknown or out of bounds.
 
     See Also
     --------
