@@ -40,7 +40,8 @@ def refuses(path: Path) -> None:
 def largest_file(path: Path) -> Path:
     if path.is_file():
         return path
-    return max((f for f in path.rglob("*") if f.is_file()), key=lambda f: (f.stat().st_size, str(f)))
+    files = [f for f in path.rglob("*") if f.is_file() and f.suffix not in (".json", ".txt") and f.name[:2] != ".z"]
+    return max(files, key=lambda f: (f.stat().st_size, str(f)))
 
 
 class ReaderConformance:
@@ -102,17 +103,17 @@ class ReaderConformance:
         np.testing.assert_array_equal(stack.frame(0), truth.reshape(-1, *truth.shape[-2:])[0])
 
     def test_the_stack_travels_to_another_process(self, form, path):
-        stack: Stack = pickle.loads(pickle.dumps(open_stack(path)))  # noqa: S301 - our own bytes
+        stack: Stack = pickle.loads(pickle.dumps(open_stack(path)))
         np.testing.assert_array_equal(compute(stack.data), form.truth())
 
     def test_threads_read_the_same(self, form, path):
         stack, truth = open_stack(path), form.truth()
-        flat, wrong = truth.reshape(-1, *truth.shape[-2:]), []
+        flat = truth.reshape(-1, *truth.shape[-2:])
+        wrong: list[int] = []
 
         def work(seed: int) -> None:
-            for i in np.random.default_rng(seed).permutation(stack.n_frames):
-                if not np.array_equal(stack.frame(int(i)), flat[i]):
-                    wrong.append(i)
+            order = np.random.default_rng(seed).permutation(stack.n_frames)
+            wrong.extend(i for i in order if not np.array_equal(stack.frame(int(i)), flat[i]))
 
         threads = [threading.Thread(target=work, args=(s,)) for s in range(4)]
         for t in threads:
@@ -176,8 +177,9 @@ class ReaderConformance:
         for i in (50, 20, 90):
             stack.frame(i)
         read = _bytes_read() - before
+        # HDF5 reads at least 64 KiB of data that is not in chunks.
         blocks = 4 if form.name in ("hspy", "zspy") else 1  # chunks of several frames
-        assert read <= 3 * (one * blocks + 40_000), f"{read} bytes for 3 frames of {one}"
+        assert read <= 3 * (one * blocks + 66_000), f"{read} bytes for 3 frames of {one}"
 
     def test_removed_afterwards_says_which_file(self, form, path):
         if form.memory_mapped or form.whole:

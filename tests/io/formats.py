@@ -137,9 +137,7 @@ def _ome_zarr(version: str):
         whole = a[:, None, None]
         for name, level in (("0", whole), ("1", whole[..., ::2, ::2])):
             options = {"shards": (6, *level.shape[1:])} if v3 else {}
-            z = group.create_array(
-                name, shape=level.shape, chunks=(1, *level.shape[1:]), dtype=a.dtype, **options
-            )
+            z = group.create_array(name, shape=level.shape, chunks=(1, *level.shape[1:]), dtype=a.dtype, **options)
             z[:] = level
 
     return write
@@ -246,7 +244,11 @@ def _nexus(path: Path, a: np.ndarray) -> None:
         group = file.create_group("entry/data")
         group.attrs["NX_class"], group.attrs["signal"], group.attrs["axes"] = "NXdata", "counts", ["time", "y", "x"]
         group.create_dataset("counts", data=a)
-        for name, step, unit, n in (("time", STEP_S, "s", len(a)), ("y", STEP_NM, "nm", ROWS), ("x", STEP_NM, "nm", COLS)):
+        for name, step, unit, n in (
+            ("time", STEP_S, "s", len(a)),
+            ("y", STEP_NM, "nm", ROWS),
+            ("x", STEP_NM, "nm", COLS),
+        ):
             group.create_dataset(name, data=np.arange(n) * step).attrs["units"] = unit
 
 
@@ -306,7 +308,10 @@ def _blockfile(path: Path, a: np.ndarray) -> None:
         for i, (name, scale, unit, navigate) in enumerate(steps)
     ]
     file_writer(
-        str(path), {"data": a, "axes": axes, "metadata": {}, "original_metadata": {}}, intensity_scaling=None, show_progressbar=False
+        str(path),
+        {"data": a, "axes": axes, "metadata": {}, "original_metadata": {}, "attributes": {"_lazy": False}},
+        intensity_scaling=None,
+        show_progressbar=False,
     )
 
 
@@ -347,7 +352,7 @@ FORMATS = (
     Format("imagej", "a.tif", _IMAGEJ, movie, MOVIE),
     Format("imagej micron float", "a.tif", _IMAGEJ_MICRON, lambda: movie("float32"), MOVIE),
     Format("ome-tiff", "a.ome.tif", _OME, movie, MOVIE),
-    Format("tiff lzma", "a.tiff", _tiff(compression="zlib", photometric="minisblack"), movie, PIXEL_MOVIE),
+    Format("tiff deflate", "a.tiff", _tiff(compression="zlib", photometric="minisblack"), movie, PIXEL_MOVIE),
     Format("tiff tiled", "a.tiff", _tiff(tile=(16, 16), photometric="minisblack"), movie, PIXEL_MOVIE),
     Format(
         "bigtiff big-endian",
@@ -382,13 +387,13 @@ FORMATS = (
     Format("bmp", "a.bmp", _pillow, _byte_image, PIXEL_IMAGE),
     Format("folder of png", "frames", _folder(".png"), movie, PIXEL_MOVIE),
     Format("folder of tiff", "frames", _folder(".tif"), lambda: movie("float32"), PIXEL_MOVIE),
-    Format("mrc", "a.mrc", _mrc, movie, [("frame", 1.0, "nm"), *IMAGE], extra=True),
+    Format("mrc", "a.mrc", _mrc, movie, [("z", 1.0, "pixel"), *IMAGE], extra=True),
     Format(
         "blockfile",
         "a.blo",
         _blockfile,
         lambda: np.ascontiguousarray(scan()[:, :, :, :ROWS]),
-        [("scan_row", 0.5, "nm"), ("scan_col", 0.5, "nm"), *PIXEL_IMAGE],
+        [("scan_row", 0.5, "nm"), ("scan_col", 0.5, "nm"), ("row", 2e5, "nm"), ("col", 2e5, "nm")],
         extra=True,
     ),
     Format("ripple", "a.rpl", _ripple, movie, MOVIE, extra=True),

@@ -75,10 +75,12 @@ def writing_folder(path: Path, keep: frozenset[str] | None = None) -> Iterator[P
                 path.rename(old)  # a kill between these two lines is mended by recover()
             beside.rename(path)
             _flush(path.parent)
-        except BaseException:
+        except BaseException as error:
             if old.exists() and not path.exists():
                 old.rename(path)
             _remove(beside)
+            if isinstance(error, SaveError):  # of a file inside: name it as the caller knows it
+                raise SaveError(str(error).replace(str(beside), str(path))) from error.__cause__
             raise
         if old.exists():
             for entry in list(old.iterdir()) if keep is not None and old.is_dir() else ():

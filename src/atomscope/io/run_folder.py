@@ -25,7 +25,7 @@ from atomscope.io.atomic import recover, writing_folder
 from atomscope.io.model_file import read_model, write_model
 from atomscope.io.plain import to_json
 from atomscope.io.recipe import read_recipe, write_recipe
-from atomscope.io.tables import read_table, write_table
+from atomscope.io.tables import column_from_text, read_table, write_table
 
 _FORMAT = "atomscope-run"
 _VERSION = 1
@@ -196,7 +196,7 @@ def _head(where: Path) -> dict[str, Any]:
 
 def _history(file: Path, dtypes: dict[str, str]) -> pd.DataFrame:
     try:
-        table = pd.read_csv(file, float_precision="round_trip")
-        return table.astype({c: d for c, d in dtypes.items() if c in table})
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        return pd.DataFrame({c: column_from_text(table[c], dtypes.get(str(c), "float64")) for c in table})
     except (ValueError, TypeError, pd.errors.ParserError) as error:
         raise DamagedFileError(f"{file}: damaged ({error})") from error

@@ -229,7 +229,6 @@ def _read_csv(where: Path) -> tuple[pd.DataFrame, dict[str, Any] | None]:
             ) from error
     try:
         separator = "\t" if where.suffix.lower() == ".tsv" else ("," if told is not None else None)
-        options: dict[str, Any] = {"engine": "python"} if separator is None else {"float_precision": "round_trip"}
         raw = pd.read_csv(
             where,
             sep=separator,
@@ -237,7 +236,7 @@ def _read_csv(where: Path) -> tuple[pd.DataFrame, dict[str, Any] | None]:
             keep_default_na=told is None,
             dtype=str if told is not None else None,
             encoding="utf-8-sig",
-            **options,
+            engine="python" if separator is None else "c",
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
         raise DamagedFileError(f"{where}: cannot be read as a table ({type(error).__name__}: {error})") from error
@@ -245,16 +244,19 @@ def _read_csv(where: Path) -> tuple[pd.DataFrame, dict[str, Any] | None]:
         return raw, None  # moved on its own, or changed by hand since: read as any table
     try:
         return pd.DataFrame(
-            {names[h]: _from_text(raw[h], told["dtypes"][names[h]]) for h in raw.columns if h in names}
+            {names[h]: column_from_text(raw[h], told["dtypes"][names[h]]) for h in raw.columns if h in names}
         ), told
     except (KeyError, ValueError, TypeError) as error:
         raise DamagedFileError(f"{where}: a value does not fit its column ({error})") from error
 
 
-def _from_text(values: pd.Series, told: Any) -> pd.Series:
+def column_from_text(values: pd.Series, told: Any) -> pd.Series:
+    """Make a column of the type ``told`` (as :func:`_dtype` writes it) from text, exactly.
+
+    pandas' own parser is not exact to the last bit in every version; Python's is.
+    """
     kind = told if isinstance(told, str) else ""
     if kind.startswith("float"):
-        # pandas' own parser of text is not exact to the last bit; Python's is.
         return pd.Series([np.nan if v in ("", "nan") else float(v) for v in values], dtype=kind)
     if kind.startswith(("int", "uint")):
         return pd.Series([int(v) for v in values], dtype=kind)

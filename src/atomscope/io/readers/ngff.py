@@ -27,8 +27,16 @@ def level_path(record: Mapping[str, Any], where: str) -> str:
         raise DamagedFileError(f"{where}: its OME-Zarr metadata names no data set") from None
 
 
-def ome_axes(record: Mapping[str, Any], ndim: int) -> list[FileAxis]:
-    """Return the axes of the full-resolution array.
+def level_of(record: Mapping[str, Any], path: str) -> int | None:
+    """Return which level of a multiscale record the array of that path is, or None when it is none."""
+    for i, entry in enumerate(record.get("datasets") or []):
+        if isinstance(entry, Mapping) and str(entry.get("path", "")).strip("/") == path.strip("/"):
+            return i
+    return None
+
+
+def ome_axes(record: Mapping[str, Any], ndim: int, level: int = 0) -> list[FileAxis]:
+    """Return the axes of the array of one level; 0 is the full resolution.
 
     References
     ----------
@@ -45,7 +53,10 @@ def ome_axes(record: Mapping[str, Any], ndim: int) -> list[FileAxis]:
         known = True
     scale, offset = [1.0] * ndim, [0.0] * ndim
     datasets = record.get("datasets") or [{}]
-    steps = [*(datasets[0].get("coordinateTransformations") or []), *(record.get("coordinateTransformations") or [])]
+    steps = [
+        *(datasets[level].get("coordinateTransformations") or []),
+        *(record.get("coordinateTransformations") or []),
+    ]
     for step in steps:
         values = step.get(step.get("type", ""))
         if not isinstance(values, list) or len(values) != ndim:

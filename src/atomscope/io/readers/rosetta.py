@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from atomscope.data import Stack
-from atomscope.errors import MissingExtraError, UnknownFormatError
-from atomscope.io.readers.base import DatasetInfo, check_shape, lazy_stack, reading
+from atomscope.errors import DamagedFileError, MissingExtraError, UnknownFormatError
+from atomscope.io.readers.base import DatasetInfo, check_shape, head, lazy_stack, reading
 from atomscope.io.readers.blocks import ArrayFrames
 from atomscope.io.readers.choose import pick
 from atomscope.io.readers.layout import FileAxis, Layout, arrange
@@ -46,6 +46,16 @@ _MODULES = {
     ".gif": "image",
 }
 
+_MAGIC = {
+    ".dm3": b"\0\0\0\3",
+    ".dm4": b"\0\0\0\4",
+    ".blo": b"IMGBLO",
+    ".ser": b"II\x97\x01",
+    ".gif": b"GIF8",
+    ".prz": b"PK",
+    ".app5": b"\x89HDF",
+}
+
 
 class RosettaReader:
     """Vendors' formats through the extra ``[formats]``."""
@@ -54,8 +64,9 @@ class RosettaReader:
     extensions: tuple[str, ...] = tuple(_MODULES)
 
     def can_read(self, path: Path) -> bool:
-        """Tell by the name: the library looks at the content."""
-        return path.is_file() and path.suffix.lower() in _MODULES
+        """Tell by the name, and by the first bytes where a format has such."""
+        kind = path.suffix.lower()
+        return kind in _MODULES and path.is_file() and head(path, 8).startswith(_MAGIC.get(kind, b""))
 
     def list_datasets(self, path: Path) -> list[DatasetInfo]:
         """Return the images of the file, in its order."""
@@ -118,6 +129,8 @@ def _read(path: Path, chunks: tuple[int, ...] | None = None) -> list[dict[str, A
             return list(reader(str(path), **options))
         except NotImplementedError:  # some formats cannot be lazy
             return list(reader(str(path)))
+        except MemoryError as error:  # a header of rubbish asks for anything
+            raise DamagedFileError(f"{path}: its header makes no sense ({error})") from error
 
 
 def _found(path: Path) -> list[tuple[DatasetInfo, dict[str, Any], Layout]]:

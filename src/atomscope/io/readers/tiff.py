@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,10 @@ def _check_complete(path: Path, tif: Any, series: Any) -> None:
     """Look whether the last page lies inside the file (the pages before it do then too, as files are written)."""
     size = tif.filehandle.size
     page = series.keyframe
+    promised = int((tif.imagej_metadata or {}).get("images", 1)) if tif.is_imagej else 1
+    frames = int(np.prod(_frames_shape(series)[:-2], dtype=np.int64))
+    if promised > frames or not _chain_ends(tif):
+        raise DamagedFileError(f"{path}: truncated, it promises more pages than the {frames} that are there")
     if series.dataoffset is not None:
         end = series.dataoffset + series.nbytes
     else:
@@ -95,6 +100,21 @@ def _check_complete(path: Path, tif: Any, series: Any) -> None:
         raise DamagedFileError(
             f"{path}: truncated, the last page of shape {page.shape} ends at byte {end} but the file has {size}"
         )
+
+
+def _chain_ends(tif: Any) -> bool:
+    """Tell whether the chain of pages comes to its end (0) inside the file, as tifffile itself does not say."""
+    form, handle = tif.tiff, tif.filehandle
+    handle.seek(tif.pages[len(tif.pages) - 1].offset)
+    raw = handle.read(form.tagnosize)
+    if len(raw) < form.tagnosize:
+        return False
+    handle.seek(struct.unpack(form.tagnoformat, raw)[0] * form.tagsize, 1)
+    raw = handle.read(form.offsetsize)
+    if len(raw) < form.offsetsize:
+        return False
+    following = struct.unpack(form.offsetformat, raw)[0]
+    return following == 0 or following < handle.size  # some writers leave rubbish, or a circle, behind the last page
 
 
 class _Pages:

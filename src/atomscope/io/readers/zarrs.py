@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from atomscope.io.readers.base import DatasetInfo, check_shape, head, lazy_stack
 from atomscope.io.readers.blocks import ArrayFrames
 from atomscope.io.readers.choose import pick
 from atomscope.io.readers.layout import FileAxis, Layout, arrange
+from atomscope.io.readers.zarr_check import CheckedZarr
 
 
 class ZarrReader:
@@ -57,7 +58,7 @@ def open_node(node: Any, path: Path, key: str | None) -> Stack:
         array = by_key[info.key]
         check_shape(path, array.shape if len(array.shape) != 1 else (1, *array.shape), array.dtype)
         layout, metadata = _layout(node, array, info.key, str(path))
-        read = ArrayFrames(_Held(array), layout)
+        read = ArrayFrames(CheckedZarr(array), layout)
         name = path.name.split(".")[0] or path.name
         return lazy_stack(path, read, layout.shape(array.shape), array.dtype, layout.axes, name=name, metadata=metadata)
 
@@ -109,11 +110,13 @@ def _layout(node: Any, array: Any, key: str, source: str) -> tuple[Layout, dict[
         ours = ngff.our_axes(attributes, ndim)
         if ours is not None:
             return Layout(tuple(range(ndim)), ours), metadata
-    if parent is not None:
-        record = ngff.multiscales(parent.attrs)
-        if record is not None and key.rsplit("/", 1)[-1] == ngff.level_path(record, source).rsplit("/", 1)[-1]:
+    for group, inner in _ancestors(node, key):
+        record = ngff.multiscales(group.attrs)
+        level = None if record is None else ngff.level_of(record, inner)
+        if record is not None and level is not None:
             metadata["format"] = "OME-Zarr"
-            return _squeeze(arrange(ngff.ome_axes(record, ndim), source), array.shape), metadata
+            return _squeeze(arrange(ngff.ome_axes(record, ndim, level), source), array.shape), metadata
+    if parent is not None:
         groups = [dict(parent[f"axis-{i}"].attrs) for i in range(ndim) if f"axis-{i}" in parent]
         if len(groups) == ndim:
             metadata["format"] = "zspy"
@@ -130,18 +133,15 @@ def _parent(node: Any, key: str) -> Any:
     return node[key.rsplit("/", 1)[0]] if "/" in key else node
 
 
+def _ancestors(node: Any, key: str) -> Iterator[tuple[Any, str]]:
+    """Yield each group above an array with the array's path inside it, the outermost first."""
+    parts = key.split("/")
+    for depth in range(len(parts)) if hasattr(node, "members") else ():
+        yield node["/".join(parts[:depth])] if depth else node, "/".join(parts[depth:])
+
+
 def _squeeze(layout: Layout, shape: tuple[int, ...]) -> Layout:
     """Leave out axes of one step that OME-Zarr writers add to come to five; a movie of one frame stays a movie."""
     movie = len(layout.order) == 3 and layout.axes[0].name == "frame"
     drop = [i for i in layout.order[:-2] if shape[i] == 1 and not movie]
     return layout.without(drop) if drop else layout
-
-
-class _Held:
-    """Hands out an array that is at hand (a zarr array is cheap to pickle and opens itself anew)."""
-
-    def __init__(self, array: Any) -> None:
-        self.array = array
-
-    def __call__(self) -> Any:
-        return self.array
