@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
+from atomscope.models.encoders import Dense
 from atomscope.models.pose import canvas_side, picture_points, sample
 
 
@@ -39,9 +40,9 @@ class CanvasDecoder(nn.Module):
         super().__init__()
         self.window, self.channels = window, channels
         self.canvas = canvas_side(window, rotation, reach)
-        self.mix1 = nn.Linear(latent, hidden)
-        self.mix2 = nn.Linear(hidden, hidden)
-        self.draw = nn.Linear(hidden, channels * self.canvas[0] * self.canvas[1])
+        self.mix1 = Dense(latent, hidden)
+        self.mix2 = Dense(hidden, hidden)
+        self.draw = Dense(hidden, channels * self.canvas[0] * self.canvas[1])
 
     def features(self, z: Tensor) -> Tensor:
         """Return what the drawing is made from, shape (n, hidden)."""
@@ -80,11 +81,11 @@ class CoordinateDecoder(nn.Module):
         super().__init__()
         self.window, self.channels = window, channels
         self.unit_px = max(window) / 2
-        self.mix1 = nn.Linear(latent, hidden)
-        self.where = nn.Linear(2, hidden)
-        self.mix2 = nn.Linear(hidden, hidden)
-        self.mix3 = nn.Linear(hidden, hidden)
-        self.draw = nn.Linear(hidden, channels)
+        self.mix1 = Dense(latent, hidden)
+        self.where = Dense(2, hidden)
+        self.mix2 = Dense(hidden, hidden)
+        self.mix3 = Dense(hidden, hidden)
+        self.draw = Dense(hidden, channels)
 
     def features(self, z: Tensor) -> Tensor:
         """Return what the drawing is made from, shape (n, hidden)."""

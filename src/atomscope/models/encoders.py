@@ -11,6 +11,13 @@ from torch import Tensor, nn
 LOG_SD = (-7.0, 2.0)
 
 
+class Dense(nn.Linear):
+    """A dense layer that waits for :meth:`VAE.initialise`: the global random state stays untouched."""
+
+    def reset_parameters(self) -> None:
+        """Leave the weights as they are."""
+
+
 class Posterior(NamedTuple):
     """What the encoder says of n patches; parts that the model does not have are None.
 
@@ -39,8 +46,8 @@ class MLPTrunk(nn.Module):
 
     def __init__(self, window: tuple[int, int], channels: int, hidden: int) -> None:
         super().__init__()
-        self.read = nn.Linear(channels * window[0] * window[1], hidden)
-        self.mix = nn.Linear(hidden, hidden)
+        self.read = Dense(channels * window[0] * window[1], hidden)
+        self.mix = Dense(hidden, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         """Read patches (n, channels, rows, cols)."""
@@ -57,8 +64,8 @@ class ConvTrunk(nn.Module):
         rows, cols = window[0] // 4 + 1, window[1] // 4 + 1
         self.strided = nn.Conv2d(32, 64, 3, stride=2, padding=1)
         rows, cols = (rows + 1) // 2, (cols + 1) // 2
-        self.read = nn.Linear(64 * rows * cols, hidden)
-        self.mix = nn.Linear(hidden, hidden)
+        self.read = Dense(64 * rows * cols, hidden)
+        self.mix = Dense(hidden, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         """Read patches (n, channels, rows, cols)."""
@@ -88,7 +95,7 @@ class Encoder(nn.Module):
         self.trunk = trunk
         self.sizes = [latent, latent] + [2, 1] * rotation + [2, 2] * translation
         self.rotation, self.translation, self.reach = rotation, translation, reach
-        self.head = nn.Linear(hidden, sum(self.sizes))
+        self.head = Dense(hidden, sum(self.sizes))
 
     def forward(self, x: Tensor) -> Posterior:
         """Read standardised patches (n, channels, rows, cols)."""

@@ -87,7 +87,7 @@ class Model:
         ShapeError
             If ``z`` has not ``latent_dim`` columns.
         """
-        zt = torch.as_tensor(np.atleast_2d(np.asarray(z, dtype=np.float32)))
+        zt = torch.from_numpy(np.atleast_2d(np.array(z, dtype=np.float32)))
         if zt.ndim != 2 or zt.shape[1] != self.spec.latent_dim:
             raise ShapeError(f"decode: wanted z of shape (n, {self.spec.latent_dim}), got {tuple(np.shape(z))}")
         n = len(zt)
@@ -130,10 +130,10 @@ class Model:
         latent = self.spec.latent_dim
         across = (across[0] if latent > 0 else 1, across[1] if latent > 1 else 1)
         axes = [np.linspace(-extent, extent, k) if k > 1 else np.zeros(1) for k in across]
-        z = np.zeros((*across, latent), np.float32)
+        z = np.zeros((*across, latent), np.float32)  # (n_rows, n_cols, latent)
         for i in range(min(latent, 2)):
             z[..., i] = axes[i][:, None] if i == 0 else axes[i]
-        pictures = self.decode(z.reshape(-1, latent))
+        pictures = self.decode(z.reshape(across[0] * across[1], latent))
         return pictures.reshape(*across, *pictures.shape[1:])
 
     def to_state(self) -> ModelState:

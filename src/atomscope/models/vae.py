@@ -90,7 +90,7 @@ class VAE(nn.Module):
                 if p.ndim == 1:
                     p.zero_()
                     continue
-                bound = math.sqrt(6 / max(p[0].numel(), 1) / 1.01)  # He's for a leaky ReLU
+                bound = math.sqrt(6 / max(p.shape[1:].numel(), 1) / 1.01)  # He's for a leaky ReLU
                 if name in ("encoder.head.weight", "decoder.draw.weight"):
                     bound *= 0.3  # quiet at first: small pictures, latents near the prior
                 p.copy_((2 * torch.rand(p.shape, generator=generator) - 1) * bound)
