@@ -9,21 +9,32 @@ import pandas as pd
 
 from atomscope.data import OnProgress, Provenance, ShouldStop, Sites, Stack, report
 from atomscope.data.params import FindParams
-from atomscope.errors import Stopped
+from atomscope.data.sites import add_flags
+from atomscope.errors import ParameterError, Stopped
 from atomscope.find.columns import fit_columns
-from atomscope.find.detect import detect
-from atomscope.find.prepare import prepare
+from atomscope.find.detect import Detection, detect
+from atomscope.find.peaks import drop_close
+from atomscope.find.prepare import Frame, prepare
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = (
-    "row", "col", "score", "flag", "row_sd", "col_sd", "sigma", "ellipticity", "amplitude", "amplitude_sd",
-    "background", "residual",
-)  # fmt: skip
+EDGE, FAILED = "edge", "fit failed"
+#: Columns that finding writes beside site, frame and kind, in this order.
+_NUMBERS = (
+    "row_sd",
+    "col_sd",
+    "sigma",
+    "ellipticity",
+    "amplitude",
+    "amplitude_sd",
+    "background",
+    "residual",
+)
+_HALF_SCORE = 5.0  # a column that stands so many deviations over the noise scores one half
 
 
 def find_in_frame(frame: np.ndarray, params: FindParams | None = None) -> pd.DataFrame:
-    """Find the columns of one frame.
+    """Find the columns of one frame, as the live preview does.
 
     Parameters
     ----------
@@ -34,40 +45,30 @@ def find_in_frame(frame: np.ndarray, params: FindParams | None = None) -> pd.Dat
     Returns
     -------
     pandas.DataFrame
-        Columns as in :func:`find_atoms` without ``site``, ``frame`` and ``kind``, in raster order.
+        The columns of :func:`find_atoms` without ``site``, ``frame`` and ``kind``, in raster order. Empty, with a
+        warning in the log, when the frame has no finite pixel or is constant.
+
+    Raises
+    ------
+    ShapeError
+        If the frame is not 2-D.
     """
     params = params or FindParams()
     ready = prepare(frame, params.polarity)
     if ready is None:
-        logger.warning("the frame has no finite pixels or all its pixels are equal: no sites")
-        return _table({}, 0)
-    image = ready.image
+        logger.warning("a frame has no finite pixels, or all its pixels are equal: no sites in it")
+        return _empty()
     found = detect(
         ready,
         spacing_px=params.spacing_px,
         threshold=params.threshold,
         min_separation=params.min_separation,
     )
-    sub_row, sub_col, snr = found.row, found.col, found.snr
-    n = len(snr)
-    if not params.refine or n == 0:
-        reach = int(3 * found.sigma)
-        outside = (
-            (sub_row < reach)
-            | (sub_col < reach)
-            | (sub_row >= image.shape[0] - reach)
-            | (sub_col >= image.shape[1] - reach)
-        )
-        return _table({"row": sub_row, "col": sub_col, "score": _score(snr), "flag": np.where(outside, "edge", "")}, n)
-    fit = fit_columns(image, ready.good, sub_row, sub_col, 1.15 * found.sigma)
-    sign = -1.0 if params.polarity == "dark" else 1.0
-    flag = np.where(fit.edge, "edge", "").astype(object)
-    flag[fit.failed] = np.where(fit.edge[fit.failed], "edge;fit failed", "fit failed")
-    values = {name: getattr(fit, name) for name in COLUMNS if hasattr(fit, name)}
-    offset = float(np.median(np.asarray(frame, np.float64)[np.isfinite(np.asarray(frame, np.float64))]))
-    values["background"] = sign * fit.background + offset
-    values["amplitude"] = sign * fit.amplitude
-    return _table({**values, "score": _score(snr), "flag": flag}, n)
+    if not len(found.row):
+        return _empty()
+    if params.refine:
+        return _fitted(ready, found, params)
+    return _unfitted(ready, found)
 
 
 def find_atoms(
@@ -79,63 +80,135 @@ def find_atoms(
 ) -> Sites:
     """Find the atom columns of an image or a movie, frame by frame.
 
+    Every frame is treated on its own: noise and scale from its spectrum, maxima of the Laplacian of Gaussian, a
+    threshold from their heights, then all columns fitted together with 2-D Gaussians on a local plane. Neither the
+    chunks of the data nor the other frames change a frame's result.
+
     Parameters
     ----------
     stack : Stack
     params : FindParams, optional
     on_progress : callable, optional
-        Gets a Progress per frame whose payload is the DataFrame of that frame's rows.
+        Gets a Progress per frame; its payload is the DataFrame of that frame's rows.
     should_stop : callable, optional
+        Asked before each frame.
 
     Returns
     -------
     Sites
-        A row per column, numbered in frame order.
+        A row per column, ``kind`` "atom", numbered in frame order from 0. ``score`` is ``S Q``, 0 to 1: with t the
+        height over its own standard error, ``S = t**2 / (t**2 + 25)`` says how surely there is something (one half at
+        five deviations), and ``Q = 1 / (1 + (residual / amplitude)**2)`` how well a Gaussian describes it.
+        ``row_sd``, ``col_sd`` (px): standard errors, overlap with neighbours counted in. ``sigma`` (px),
+        ``ellipticity``, ``amplitude`` (counts over ``background``; negative for dark columns), ``amplitude_sd``,
+        ``background``, ``residual`` (counts). ``flag``: "edge" where the fit's window leaves the image or touches
+        unmeasured pixels; "fit failed" where the row keeps the place of the maximum and the fitted numbers are NaN.
 
     Raises
     ------
+    ParameterError
+        If ``first_frame`` or ``last_frame`` leave no frame.
     Stopped
         When ``should_stop`` says so; ``partial`` holds the Sites of the frames done.
+
+    References
+    ----------
+    Lindeberg, Int. J. Comput. Vis. 30, 79 (1998): scale-normalised blobs.
     """
     params = params or FindParams()
     last = stack.n_frames - 1 if params.last_frame is None else min(params.last_frame, stack.n_frames - 1)
     wanted = range(params.first_frame, last + 1, params.stride)
+    if not wanted:
+        raise ParameterError(
+            f"find: frames {params.first_frame} to {last} asked for, but {stack.name} has {stack.n_frames} frames "
+            "(counted from 0); choose first_frame <= last_frame within them"
+        )
     tables: list[pd.DataFrame] = []
     first_site = 0
-    for done, index in enumerate(wanted):
+    for done, index in enumerate(wanted, start=1):
         if should_stop is not None and should_stop():
             raise Stopped(partial=_sites(tables, stack, params))
         table = find_in_frame(stack.frame(index), params)
+        if not len(table):
+            logger.warning("%s, frame %d: no sites found", stack.name, index)
         table.insert(0, "site", np.arange(first_site, first_site + len(table), dtype=np.int64))
         table.insert(1, "frame", np.full(len(table), index, dtype=np.int64))
         table.insert(4, "kind", pd.Series(["atom"] * len(table), dtype=pd.CategoricalDtype(["atom"])))
-        if not len(table):
-            logger.warning("frame %d: no sites found", index)
         first_site += len(table)
         tables.append(table)
-        report(on_progress, done + 1, len(wanted), "frames", table)
+        report(on_progress, done, len(wanted), "frames", table)
     return _sites(tables, stack, params)
 
 
-def _score(snr: np.ndarray) -> np.ndarray:
-    return 1 - np.exp(-snr / 10)
+def _fitted(frame: Frame, found: Detection, params: FindParams) -> pd.DataFrame:
+    fit = fit_columns(frame.image, frame.good, found.row, found.col, 1.15 * found.sigma)
+    sign = -1.0 if params.polarity == "dark" else 1.0
+    significance = np.where(fit.failed, found.snr, fit.amplitude / np.maximum(fit.amplitude_sd, 1e-30))
+    described = np.where(fit.failed, 0.5, 1 / (1 + (fit.residual / np.maximum(fit.amplitude, 1e-30)) ** 2))
+    flag = add_flags(_words(fit.edge, EDGE), _words(fit.failed, FAILED))
+    table = pd.DataFrame(
+        {
+            "row": fit.row,
+            "col": fit.col,
+            "score": _sure(significance) * described,
+            "flag": pd.Series(flag, dtype=object),
+            "row_sd": fit.row_sd,
+            "col_sd": fit.col_sd,
+            "sigma": fit.sigma,
+            "ellipticity": fit.ellipticity,
+            "amplitude": sign * fit.amplitude,
+            "amplitude_sd": fit.amplitude_sd,
+            "background": frame.offset + sign * fit.background,
+            "residual": fit.residual,
+        }
+    )
+    # Two starts can end on the same column.
+    keep = drop_close(table[["row", "col"]].to_numpy(), found.snr, 0.5 * params.min_separation * found.spacing)
+    return table[keep].reset_index(drop=True)
 
 
-def _table(values: dict[str, np.ndarray], n: int) -> pd.DataFrame:
-    data = {
-        name: values.get(name, np.full(n, "", dtype=object) if name == "flag" else np.full(n, np.nan))
-        for name in COLUMNS
-    }
-    table = pd.DataFrame(data)
-    table["flag"] = table["flag"].astype(object)
-    return table
+def _unfitted(frame: Frame, found: Detection) -> pd.DataFrame:
+    reach = 3 * found.sigma
+    rows, cols = frame.image.shape
+    outside = (np.minimum(found.row, rows - 1 - found.row) < reach) | (
+        np.minimum(found.col, cols - 1 - found.col) < reach
+    )
+    n = len(found.row)
+    table = pd.DataFrame(
+        {
+            "row": found.row,
+            "col": found.col,
+            "score": _sure(found.snr),
+            "flag": pd.Series(_words(outside, EDGE), dtype=object),
+        }
+    )
+    return table.assign(**{name: np.full(n, np.nan) for name in _NUMBERS})
+
+
+def _sure(snr: np.ndarray) -> np.ndarray:
+    return snr**2 / (snr**2 + _HALF_SCORE**2)
+
+
+def _words(where: np.ndarray, word: str) -> np.ndarray:
+    out = np.full(len(where), "", dtype=object)
+    out[where] = word
+    return out
+
+
+def _empty() -> pd.DataFrame:
+    columns: dict[str, pd.Series] = {name: pd.Series([], dtype=np.float64) for name in ("row", "col", "score")}
+    columns["flag"] = pd.Series([], dtype=object)
+    columns |= {name: pd.Series([], dtype=np.float64) for name in _NUMBERS}
+    return pd.DataFrame(columns)
 
 
 def _sites(tables: list[pd.DataFrame], stack: Stack, params: FindParams) -> Sites:
-    if tables:
-        filled = [t for t in tables if len(t)] or tables[:1]
+    filled = [table for table in tables if len(table)]
+    if filled:
         table = pd.concat(filled, ignore_index=True)
     else:
-        return Sites.from_positions(np.zeros(0), np.zeros(0), axes=stack.axes, shape=stack.shape)
-    provenance = Provenance("find", params.model_dump(), stack.source)
-    return Sites(table, stack.axes, stack.shape, provenance)
+        table = _empty()
+        table.insert(0, "site", pd.Series([], dtype=np.int64))
+        table.insert(1, "frame", pd.Series([], dtype=np.int64))
+        table.insert(4, "kind", pd.Series([], dtype=pd.CategoricalDtype(["atom"])))
+    return Sites(table, stack.axes, stack.shape, Provenance("find", params.model_dump(), stack.source))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,10 +28,10 @@ from atomscope.find.gauss import (
 )  # fmt: skip
 from atomscope.find.overlap import widen
 
-#: Radius of a fit window over the column width.
-WINDOW = 2.75
+#: Radius of a fit window over the column width: at least, at most. Between, where a column sinks into the noise.
+WINDOW = (2.75, 4.0)
 _STEP = 0.85  # all columns move at once: a full step would overshoot where they overlap
-_FIRST, _THEN = 4, 14  # most iterations with the starting width, and with the measured one
+_FIRST, _THEN = 3, 12  # most iterations with the starting width, and with the measured one
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ class _Windows:
     plain: np.ndarray  # (n or 1, 6)
 
 
-def _cut(image: np.ndarray, good: np.ndarray | None, place: np.ndarray, sigma: float) -> _Windows:
-    radius = max(2.3, WINDOW * sigma)
+def _cut(image: np.ndarray, good: np.ndarray | None, place: np.ndarray, sigma: float, radius: float) -> _Windows:
+    radius = max(2.3, radius)
     reach = int(radius)
     dr, dc = (a.ravel() for a in np.mgrid[-reach : reach + 1, -reach : reach + 1])
     disc = dr**2 + dc**2 <= radius**2
@@ -124,7 +125,7 @@ def fit_columns(image: np.ndarray, good: np.ndarray | None, row: np.ndarray, col
     Levenberg-Marquardt: More, Lect. Notes Math. 630, 105 (1978). Shrinkage: Efron and Morris, JASA 70, 311 (1975).
     """
     start = np.stack([row, col], axis=1)
-    windows = _cut(image, good, start, sigma)
+    windows = _cut(image, good, start, sigma, 2.2 * sigma)
     first = _Solver(windows, _initial(windows, start))
     first.prior(shape=0.5, slope=1e-4)
     first.run(_FIRST)
@@ -134,16 +135,19 @@ def fit_columns(image: np.ndarray, good: np.ndarray | None, row: np.ndarray, col
     place = windows.base + first.p[:, [Y0, X0]] * sigma
     place = np.where((np.abs(place - start) < max(1.5, sigma)).all(axis=1)[:, None], place, start)
 
-    windows = _cut(image, good, place, measured)
+    # A tail cut off while it still stands above the noise would push the neighbours aside.
+    snr = float(np.quantile(first.p[inner, AMP], 0.9)) / np.sqrt(first.typical)
+    reach = float(np.clip(np.sqrt(2 * np.log(max(4 * snr, 1.0))), *WINDOW))
+    windows = _cut(image, good, place, measured, reach * measured)
     p = first.p.copy()
     p[:, [Y0, X0]] = (place - windows.base) / measured
     p[:, PA : PM + 1] *= (measured / sigma) ** 2
     p[:, BU:] = 0.0
     solver = _Solver(windows, p)
     solver.prior(shape=0.5, slope=0.05)
-    solver.run(3)
+    solver.run(1)
     solver.learn()
-    solver.run(3)
+    solver.run(2)
     solver.learn()
     solver.run(_THEN)
     return _result(solver, start)
@@ -151,12 +155,14 @@ def fit_columns(image: np.ndarray, good: np.ndarray | None, row: np.ndarray, col
 
 def _initial(windows: _Windows, start: np.ndarray) -> np.ndarray:
     p = np.zeros((len(start), N_PARAMS))
-    outer = windows.mono[:, 3] + windows.mono[:, 5] > 0.5 * WINDOW**2
+    outer = windows.mono[:, 3] + windows.mono[:, 5] > 2.5
     rim = windows.data[:, outer] if outer.any() else windows.data
     if windows.weight is not None:
-        rim = np.where((windows.weight[:, outer] if outer.any() else windows.weight) > 0, rim, np.float32(np.nan))
-        rim = np.where(np.isnan(rim).all(axis=1)[:, None], windows.data.min(), rim)
-    p[:, BG] = np.nanmin(rim, axis=1) if rim.shape[1] < 8 else np.nanpercentile(rim, 15, axis=1)
+        rim = np.where((windows.weight[:, outer] if outer.any() else windows.weight) > 0, rim, np.float32(np.inf))
+    # A low rank among the pixels of the rim, where the neighbours reach least.
+    rank = rim.shape[1] // 8
+    p[:, BG] = np.partition(rim, rank, axis=1)[:, rank]
+    p[~np.isfinite(p[:, BG]), BG] = float(windows.data.min())
     middle = int(np.argmin(windows.mono[:, 3] + windows.mono[:, 5]))
     p[:, AMP] = np.maximum(windows.data[:, middle] - p[:, BG], 1e-6 * (np.ptp(windows.data) + 1e-30))
     p[:, [Y0, X0]] = (start - windows.base) / windows.unit
@@ -174,10 +180,15 @@ class _Solver:
         self.edge = windows.count < windows.index.shape[1]
         self.inner = ~self.edge if (~self.edge).sum() >= 5 else np.ones(self.n, dtype=bool)
         self.amplitude = np.maximum(p[:, AMP], 1e-30)  # as it was at first
-        self.g = np.zeros(windows.index.shape, np.float32)
-        self.s2 = np.ones(self.n)
+        self.part = np.zeros(windows.index.shape, np.float32)  # what each column adds to the model
+        self.model = np.zeros(windows.size)
+        self.s2 = np.full(self.n, np.inf)
+        self.range = float(np.ptp(windows.data))
         self.factor = np.zeros((N_PARAMS, N_PARAMS, self.n))
         self.unit = np.ones((N_PARAMS, self.n))
+        self.damping = np.full(self.n, 0.03)
+        # A column of which much lies outside cannot tell width from place: it keeps the usual shape and no slope.
+        self.cut_off = windows.count < 0.7 * windows.index.shape[1]
         self.precision = np.zeros(N_PARAMS)
         self.centre = np.zeros(N_PARAMS)
 
@@ -208,55 +219,69 @@ class _Solver:
             self.centre[k] = middle if k in (PA, PC, PM) else 0.0
 
     @property
+    def _pinned(self) -> np.ndarray:
+        least = np.zeros(N_PARAMS)
+        least[[PA, PC, PM]] = 1 / 0.03**2
+        least[[BU, BV]] = 1 / (1e-3 * max(float(np.median(self.amplitude)), 1e-30)) ** 2
+        return np.maximum(self.precision, least)
+
+    @property
     def typical(self) -> float:
-        """Typical noise variance of the frame."""
-        return max(float(np.median(self.s2)), 1e-20 * float(np.median(self.amplitude)) ** 2)
+        """Noise variance that is typical of the frame."""
+        return max(float(np.median(self.s2[np.isfinite(self.s2)])), 1e-20 * float(np.median(self.amplitude)) ** 2)
 
     def run(self, most: int) -> None:
         """Take up to ``most`` steps; columns at rest are left alone but looked at again at the end."""
         active = np.arange(self.n)
-        for step in range(most):
-            delta = self._step(active, damping=0.03 if step == 0 else 1e-6)
-            moving = np.hypot(delta[:, Y0], delta[:, X0]) > 5e-4
+        for _ in range(most):
+            delta = self._step(active)
+            precision = np.sqrt(self.s2[active]) / self.p[active, AMP] / self.windows.unit
+            moving = np.hypot(delta[:, Y0], delta[:, X0]) > np.maximum(1e-4, 0.05 * precision)
             active = active[moving]
             if not len(active):
                 break
 
     def finish(self) -> np.ndarray:
         """Bring residuals and normal equations up to date; return the covariance over the noise variance."""
-        self._step(np.arange(self.n), damping=1e-9, move=False)
+        self._step(np.arange(self.n), move=False)
         return self.covariance()
 
     def covariance(self) -> np.ndarray:
         """Covariance of every column's parameters over the noise variance. Shape (9, 9, n)."""
         return inverse(self.factor) * self.unit[:, None] * self.unit[None]
 
-    def _step(self, active: np.ndarray, damping: float, move: bool = True) -> np.ndarray:
+    def _step(self, active: np.ndarray, move: bool = True) -> np.ndarray:
         w, p = self.windows, self.p
         everyone = len(active) == self.n
-        rows = slice(None) if everyone else active
+        rows: Any = slice(None) if everyone else active
         g = exponents(p[rows]) @ w.mono[:, :N_QUADRATIC].T
         np.minimum(g, 0, out=g)
         np.exp(g, out=g)
         if w.weight is not None:
             g *= w.weight[rows]
-        self.g[rows] = g
-        heights = p[:, AMP, None].astype(np.float32)
-        model = np.bincount(w.index.ravel(), (self.g * heights).ravel(), w.size).astype(np.float32)
-        r = w.data[rows] - model[w.index[rows]]
+        part = p[rows, AMP, None].astype(np.float32) * g
+        if everyone:
+            self.model = np.bincount(w.index.ravel(), part.ravel(), w.size)
+        else:
+            self.model += np.bincount(w.index[rows].ravel(), (part - self.part[rows]).ravel(), w.size)
+        self.part[rows] = part
+        r = w.data[rows] - self.model.astype(np.float32)[w.index[rows]]
         r -= p[rows, BG:].astype(np.float32) @ w.mono[:, :3].T
         if w.weight is not None:
             r *= w.weight[rows]
-        self.s2[rows] = np.einsum("ij,ij->i", r, r) / np.maximum(w.count[rows] - N_PARAMS, 1)
+        s2 = np.einsum("ij,ij->i", r, r) / np.maximum(w.count[rows] - N_PARAMS, 1)
+        worse = s2 > 1.02 * self.s2[rows]
+        self.damping[rows] = np.clip(self.damping[rows] * np.where(worse, 10.0, 0.2), 1e-6, 10.0)
+        self.s2[rows] = s2
         plain = w.plain if len(w.plain) == 1 else w.plain[rows]
         matrix, right = normal_equations(p[rows], g, r, w.mono, plain)
-        pull = self.precision * self.typical
+        pull = self.typical * np.where(self.cut_off[rows, None], self._pinned, self.precision)
         right -= pull * (p[rows] - self.centre)
         diagonal = np.arange(N_PARAMS)
         matrix[:, diagonal, diagonal] += pull
         unit = 1 / np.sqrt(np.maximum(matrix[:, diagonal, diagonal], 1e-30))
         matrix *= unit[:, :, None] * unit[:, None, :]
-        matrix[:, diagonal, diagonal] += damping
+        matrix[:, diagonal, diagonal] += self.damping[rows, None] if move else 1e-9
         factor = cholesky(np.ascontiguousarray(matrix.transpose(1, 2, 0)))
         self.factor[:, :, rows], self.unit[:, rows] = factor, unit.T
         if not move:
@@ -269,7 +294,8 @@ class _Solver:
 
     def _bound(self) -> None:
         p = self.p
-        p[:, AMP] = np.maximum(p[:, AMP], 1e-3 * self.amplitude)
+        p[:, AMP] = np.clip(p[:, AMP], 1e-3 * self.amplitude, 3 * self.range)
+        p[:, [Y0, X0]] = np.clip(p[:, [Y0, X0]], -1.5, 1.5)
         p[:, PA : PC + 1] = np.clip(p[:, PA : PC + 1], 0.15, 8.0)
         limit = 0.9 * np.sqrt(p[:, PA] * p[:, PC])
         p[:, PM] = np.clip(p[:, PM], -limit, limit)

@@ -19,6 +19,14 @@ _ORDER = {power: k for k, power in enumerate(_POWERS)}
 N_QUADRATIC, N_CUBIC, N_QUARTIC = 6, 10, 15
 # The basis functions: Gaussian times the first six monomials, then 1, u, v.
 _BASIS = [(True, p) for p in _POWERS[:6]] + [(False, p) for p in _POWERS[:3]]
+# Where the product of two basis functions is found among the moments: of the pixels, of the Gaussian, of its square.
+_GRAM = np.array(
+    [
+        (0, N_QUADRATIC, N_QUADRATIC + N_CUBIC)[gauss_i + gauss_j] + _ORDER[a + c, b + d]
+        for gauss_i, (a, b) in _BASIS
+        for gauss_j, (c, d) in _BASIS
+    ]
+)
 
 
 def monomials(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -37,7 +45,7 @@ def exponents(p: np.ndarray) -> np.ndarray:
 def normal_equations(
     p: np.ndarray, g: np.ndarray, residual: np.ndarray, mono: np.ndarray, plain: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Normal matrix and right-hand side of every column's least squares.
+    """Return normal matrix and right-hand side of every column's least squares.
 
     Parameters
     ----------
@@ -53,14 +61,10 @@ def normal_equations(
     matrix : numpy.ndarray, shape (n, 9, 9), float64
     right : numpy.ndarray, shape (n, 9), float64
     """
-    n = len(p)
-    square = ((g * g) @ mono).astype(np.float64)
-    single = (g @ mono[:, :N_CUBIC]).astype(np.float64)
-    gram = np.empty((n, N_PARAMS, N_PARAMS))
-    for i, (gauss_i, (a, b)) in enumerate(_BASIS):
-        for j, (gauss_j, (c, d)) in enumerate(_BASIS[: i + 1]):
-            source = (plain, single, square)[gauss_i + gauss_j]
-            gram[:, i, j] = gram[:, j, i] = source[:, _ORDER[a + c, b + d]]
+    moments = np.concatenate(
+        [np.broadcast_to(plain, (len(p), N_QUADRATIC)), g @ mono[:, :N_CUBIC], (g * g) @ mono], axis=1, dtype=np.float64
+    )
+    gram = moments[:, _GRAM].reshape(len(p), N_PARAMS, N_PARAMS)
     project = np.concatenate([(g * residual) @ mono[:, :N_QUADRATIC], residual @ mono[:, :3]], axis=1, dtype=np.float64)
     turn = _derivatives(p)
     return turn @ gram @ turn.transpose(0, 2, 1), (turn @ project[:, :, None])[:, :, 0]
@@ -85,7 +89,7 @@ def cholesky(matrix: np.ndarray) -> np.ndarray:
 
     A pivot that is not positive is replaced by a tiny one instead of raising: one bad site must not stop a frame.
     """
-    k, _, n = matrix.shape
+    k = len(matrix)
     out = np.zeros_like(matrix)
     for j in range(k):
         rest = matrix[j, j] - (out[j, :j] ** 2).sum(axis=0) if j else matrix[j, j]

@@ -20,10 +20,13 @@ class Frame:
         Counts, sign turned so that atoms are bright; bad pixels filled from around them.
     good : numpy.ndarray or None, shape (rows, cols), bool
         Pixels that were measured; None when all were.
+    offset : float
+        Counts taken off before the sign was turned: ``frame = offset + sign * image``.
     """
 
     image: np.ndarray
     good: np.ndarray | None
+    offset: float = 0.0
 
 
 def prepare(frame: np.ndarray, polarity: str = "bright") -> Frame | None:
@@ -58,14 +61,15 @@ def prepare(frame: np.ndarray, polarity: str = "bright") -> Frame | None:
     if not high > low:
         return None
     # Centred before float32: counts of 1e6 with a contrast of 1 keep their contrast.
-    wide -= float(np.median(values[:: max(1, values.size // 4096)]))
+    offset = float(np.median(values[:: max(1, values.size // 4096)]))
+    wide -= offset
     if polarity == "dark":
         np.negative(wide, out=wide)
     image = wide.astype(np.float32)
     if good is not None:
         image[bad] = 0.0
         image[bad] = _fill(image, good)[bad]
-    return Frame(image, good)
+    return Frame(image, good, offset)
 
 
 def _fill(image: np.ndarray, good: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ class Spectrum:
         return weight
 
     def noise(self, gain: np.ndarray) -> tuple[float, float]:
-        """Standard deviation of the noise behind a filter of squared gain ``gain``: (line noise, all that is aperiodic)."""
+        """Return what a filter of squared gain ``gain`` lets through: (line noise, all that is aperiodic)."""
         bins = self.power.shape[0] * (2 * (self.power.shape[1] - 1) or 1)
         weighted = gain * self.weight
         line = float((weighted * self.line_floor).sum()) / bins

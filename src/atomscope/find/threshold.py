@@ -14,7 +14,7 @@ VALLEY_LEAST = 20
 
 
 def false_maxima(u: np.ndarray, area: float, sigma: float) -> np.ndarray:
-    """Expected number of maxima above ``u`` standard deviations of Gaussian white noise behind a Laplacian of Gaussian.
+    """Expect so many maxima above ``u`` standard deviations of white noise behind a Laplacian of Gaussian.
 
     Parameters
     ----------
