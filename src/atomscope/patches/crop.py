@@ -29,6 +29,8 @@ from atomscope.patches.store import MemorySink, Sink, ZarrSink
 
 log = logging.getLogger(__name__)
 
+_BLOCK_VALUES = 1 << 18
+
 
 def crop(
     stack: Stack,
@@ -123,13 +125,15 @@ class _Work:
         self.count = np.full(n, plan.window[0] * plan.window[1], np.int64)
         self.flags = np.full(n, "", dtype=object)  # of the windows of the plan
         self.done = 0
+        # Windows are read, judged and normalised while they are in the processor's cache.
+        self.block = max(1, _BLOCK_VALUES // (plan.window[0] * plan.window[1]))
 
     def frame(self, pixels: np.ndarray, start: int, end: int) -> None:
         """Cut the windows ``start`` to ``end`` of the plan from their frame."""
         self.sampler.load(pixels)
         of_frame = norm.frame_moments(self.sampler.pixels) if self.params.normalise == "frame" else None
         while start < end:
-            room = self.sink.reserve(end - start)
+            room = self.sink.reserve(min(end - start, self.block))
             this = np.arange(start, start + len(room))
             self.sampler.read(self.plan.top[this], self.plan.left[this], room)
             this = self._judge(room, this)
@@ -140,32 +144,27 @@ class _Work:
     def _judge(self, room: np.ndarray, this: np.ndarray) -> np.ndarray:
         """Treat windows that leave the image or hold bad pixels; returns those kept, moved to the front."""
         edge, (h, w), (rows, cols) = self.params.edge, self.plan.window, self.stack.frame_shape
+        held = np.zeros(len(this), bool)
+        if self.sampler.bad is not None:
+            held = np.isnan(room).any(axis=(1, 2))
+            self.flags[this[held]] = "nan"
         if edge == "nan":
-            for k in np.flatnonzero(self.plan.leaves[this]):
+            beyond = self.plan.leaves[this]
+            for k in np.flatnonzero(beyond):
                 i = this[k : k + 1]
                 mask = inside(self.plan.top[i], h, rows)[0][:, None] & inside(self.plan.left[i], w, cols)[0]
                 room[k][~mask] = np.nan
-        self.kept[self.done : self.done + len(this)] = this
-        if self.sampler.bad is None:
-            self.done += len(this)
-            if edge == "nan":
-                self._count(room, this, np.flatnonzero(self.plan.leaves[this]))
-            return this
-        held = np.isnan(room).any(axis=(1, 2))
-        if edge == "nan":
-            # NaN put in for the outside is no news; NaN of the image is.
-            held_bad = self._holds_bad(this) & held
-            self.flags[this[held_bad]] = "nan"
-            self._count(room, this, np.flatnonzero(held))
+            for k in np.flatnonzero(beyond | held):
+                self.count[this[k]] = np.isfinite(room[k]).sum()
             keep = np.ones(len(this), bool)
         elif edge == "pad":
-            self.flags[this[held]] = "nan"
-            keep = ~np.isnan(room).all(axis=(1, 2))
-            for k in np.flatnonzero(held & keep):
+            keep = ~held
+            for k in np.flatnonzero(held):
                 gaps = np.isnan(room[k])
-                room[k][gaps] = np.float32(room[k][~gaps].mean(dtype=np.float64))
+                if not gaps.all():
+                    room[k][gaps] = np.float32(room[k][~gaps].mean(dtype=np.float64))
+                    keep[k] = True
         else:
-            self.flags[this[held]] = "nan"
             keep = ~held
         if not keep.all():
             room[: keep.sum()] = room[keep]
@@ -173,28 +172,6 @@ class _Work:
         self.kept[self.done : self.done + len(this)] = this
         self.done += len(this)
         return this
-
-    def _count(self, room: np.ndarray, this: np.ndarray, which: np.ndarray) -> None:
-        for k in which:
-            self.count[this[k]] = np.isfinite(room[k]).sum()
-
-    def _holds_bad(self, this: np.ndarray) -> np.ndarray:
-        """Return which windows touch a bad pixel of the image, shape (k,), bool, by a table of sums."""
-        bad = self.sampler.bad
-        if bad is None:
-            return np.zeros(len(this), bool)
-        sums = np.zeros((bad.shape[0] + 1, bad.shape[1] + 1), np.int64)
-        sums[1:, 1:] = bad.cumsum(axis=0).cumsum(axis=1)
-        extra = {"nearest": (0, 0), "linear": (0, 0), "cubic": (1, 1)}[self.params.interpolation]
-        bounds = []
-        for first, n, size in zip(
-            (self.plan.top[this], self.plan.left[this]), self.plan.window, bad.shape, strict=True
-        ):
-            low = np.clip(np.floor(first).astype(np.int64) - extra[0], 0, size)
-            high = np.clip(np.ceil(first + n - 1).astype(np.int64) + extra[1] + 1, 0, size)
-            bounds.append((low, high))
-        (r0, r1), (c0, c1) = bounds
-        return (sums[r1, c1] - sums[r0, c1] - sums[r1, c0] + sums[r0, c0]) > 0
 
     def _measure(self, room: np.ndarray, this: np.ndarray, of_frame: tuple[float, float] | None) -> None:
         """Take the statistics of the windows ``this`` and, where they are known already, normalise."""

@@ -34,7 +34,7 @@ def moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean = np.empty(len(flat), np.float64)
     deviation = np.empty(len(flat), np.float64)
     step = max(1, _BLOCK_VALUES // n)
-    scratch = np.empty((min(step, len(flat)), n), np.float32)
+    scratch = np.empty((min(step, len(flat)), n), np.float32)  # stays in the cache
     for i in range(0, len(flat), step):
         block = flat[i : i + step]
         centred = scratch[: len(block)]
