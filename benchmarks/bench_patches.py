@@ -26,7 +26,7 @@ from atomscope.patches import crop, estimate
 
 
 def movie_of(frames: int) -> Any:
-    """A lazy movie of one frame's noise, shifted by frame: its memory is no part of the measurement."""
+    """Return a lazy movie of one frame's noise, shifted by frame: its memory is no part of the measurement."""
     import dask.array as da
 
     base = np.random.default_rng(0).normal(100, 10, (512, 512)).astype(np.float32)

@@ -65,7 +65,8 @@ def table(name: str) -> np.ndarray:
         packed = bytes.fromhex(_TABLES["twilight_shifted" if name == "twilight" else name])
         anchors = np.frombuffer(packed, np.uint8).reshape(-1, 3) / 255.0
         if name == "twilight":
-            half = len(anchors) // 2
+            half = len(anchors) // 2  # the shifted one runs the other way, from the other end
+            anchors = anchors[::-1]
             anchors = np.concatenate([anchors[half:], anchors[1 : half + 1]])
     else:
         raise InputError(
