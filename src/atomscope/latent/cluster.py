@@ -3,7 +3,8 @@
 References
 ----------
 G. Schwarz, "Estimating the dimension of a model", Ann. Statist. 6 (1978) 461: the BIC that chooses the number.
-D. Pelleg and A. Moore, "X-means", ICML (2000): the same for k-means, as a mixture of equal spheres.
+R. Tibshirani, G. Walther and T. Hastie, "Estimating the number of clusters in a data set via the gap statistic",
+J. R. Stat. Soc. B 63 (2001) 411: the same for k-means.
 L. McInnes, J. Healy and S. Astels, "hdbscan: Hierarchical density based clustering", JOSS 2 (2017) 205.
 """
 
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 _FIT_ROWS = 20_000
 #: The number of classes is chosen on fewer.
 _SCAN_ROWS = 5_000
+_GAP_ROWS = 2_000
+_GAP_BOXES = 8
 _STARTS = 10
 
 
@@ -155,22 +158,35 @@ def _mixture_count(x: np.ndarray, params: ClusterParams) -> int:
 
 
 def _kmeans(x: np.ndarray, params: ClusterParams) -> tuple[np.ndarray, np.ndarray]:
-    sample = _sample(x, params.seed)
-    n, d = sample.shape
-    best: tuple[float, KMeans] | None = None
-    for k in _counts(params, n):
-        model = KMeans(k, n_init=_STARTS, random_state=params.seed).fit(sample)
-        variance = max(model.inertia_ / (n * d), 1e-12)
-        share = np.bincount(model.labels_, minlength=k) / n
-        entropy = -float((share[share > 0] * np.log(share[share > 0])).sum())
-        score = n * d * math.log(variance) + 2 * n * entropy + (k * d + k) * math.log(n)
-        if best is None or score < best[0]:
-            best = (score, model)
-    assert best is not None
-    square = best[1].transform(x) ** 2
-    variance = max(float(square.min(axis=1).mean()) / d, 1e-12)
+    k = params.n_clusters or _gap_count(_sample(x, params.seed, _GAP_ROWS), params)
+    model = KMeans(k, n_init=_STARTS, random_state=params.seed).fit(_sample(x, params.seed))
+    square = model.transform(x) ** 2
+    variance = max(float(square.min(axis=1).mean()) / x.shape[1], 1e-12)
     weight = np.exp(-(square - square.min(axis=1, keepdims=True)) / (2 * variance))
     return square.argmin(axis=1), 1 / weight.sum(axis=1)
+
+
+def _gap_count(x: np.ndarray, params: ClusterParams) -> int:
+    """Return the first number of classes whose scatter is as far below that of a uniform box as the next one's."""
+    rng = np.random.default_rng(params.seed)
+    middle = x.mean(axis=0)
+    _, _, axes = np.linalg.svd(x - middle, full_matrices=False)
+    along = (x - middle) @ axes.T
+    boxes = [rng.uniform(along.min(axis=0), along.max(axis=0), along.shape) for _ in range(_GAP_BOXES)]
+
+    def scatter(points: np.ndarray, k: int) -> float:
+        return math.log(max(KMeans(k, n_init=3, random_state=params.seed).fit(points).inertia_, 1e-300))
+
+    last = -math.inf
+    counts = _counts(params, len(x))
+    for k in counts:
+        reference = np.array([scatter(box, k) for box in boxes])
+        gap = float(reference.mean()) - scatter(along, k)
+        error = float(reference.std()) * math.sqrt(1 + 1 / _GAP_BOXES)
+        if last >= gap - error:
+            return k - 1
+        last = gap
+    return counts[-1]
 
 
 def _density(x: np.ndarray, params: ClusterParams) -> tuple[np.ndarray, np.ndarray]:

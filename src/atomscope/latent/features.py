@@ -1,4 +1,4 @@
-"""What classes are looked for in: standardised latents, and angles as points on a circle."""
+"""What classes are looked for in: scaled latents, and angles as points on a circle."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def latent_columns(table: pd.DataFrame) -> list[str]:
 def latent_features(table: pd.DataFrame, params: ClusterParams) -> np.ndarray:
     """Return one feature vector a row.
 
-    Each latent is centred and divided by its spread: the larger of the standard deviation over the sites and, where
-    the column ``z*_sd`` is there, the posterior's own standard deviation. A latent that the model does not use (all
-    means alike, posterior as wide as the prior) so stays small instead of being blown up into noise.
+    Latents are centred and divided by one common spread: the root of the mean variance of their aggregate posterior
+    (of the means over the sites and, where the columns ``z*_sd`` are there, of the posteriors themselves). Divided each
+    by its own, a latent that tells nothing (all means alike) would be blown up into noise as large as the rest.
 
     Parameters
     ----------
@@ -45,15 +45,18 @@ def latent_features(table: pd.DataFrame, params: ClusterParams) -> np.ndarray:
     """
     names = latent_columns(table)
     parts = []
-    for name in names:
-        z = table[name].to_numpy(np.float64)
-        spread = float(np.nanstd(z)) if np.isfinite(z).any() else 0.0
-        if f"{name}_sd" in table.columns:
-            own = table[f"{name}_sd"].to_numpy(np.float64)
-            own = own[np.isfinite(own)]
-            spread = max(spread, float(np.sqrt(np.mean(own**2))) if len(own) else 0.0)
-        centre = float(np.nanmean(z)) if np.isfinite(z).any() else 0.0
-        parts.append((z - centre) / (spread if spread > 0 else 1.0))
+    if names:
+        z = table[names].to_numpy(np.float64)
+        complete = np.isfinite(z).all(axis=1)
+        z = z[complete]
+        variance = float(z.var(axis=0).mean()) if len(z) else 0.0
+        spreads = [f"{name}_sd" for name in names if f"{name}_sd" in table.columns]
+        if spreads and len(z):
+            own = table[spreads].to_numpy(np.float64)[complete]
+            variance += float(np.nan_to_num(own**2).mean(axis=0).sum()) / len(names)
+        scale = np.sqrt(variance) if variance > 0 else 1.0
+        centre = z.mean(axis=0) if len(z) else np.zeros(len(names))
+        parts = list(((table[names].to_numpy(np.float64) - centre) / scale).T)
     if params.use_angle:
         if "angle" not in table.columns:
             raise InputError(

@@ -7,7 +7,7 @@ by ``2 pi / n`` (the Wiener-Khinchin theorem applied to its rotational autocorre
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from atomscope.errors import ShapeError
 
@@ -38,6 +38,7 @@ def symmetry_scores(picture: np.ndarray, max_order: int = 12) -> np.ndarray:
         raise ShapeError(f"symmetry: wanted a picture of at least 5 x 5 px, got shape {picture.shape}")
     good = np.isfinite(picture)
     picture[~good] = picture[good].mean() if good.any() else 0.0
+    picture = gaussian_filter(picture, 1.0, mode="nearest")  # noise has no symmetry: less of it counts
     centre = [(n - 1) / 2 for n in picture.shape]
     radii = np.arange(1.0, min(centre) + 1e-9, 0.5)  # px; the disc inside the window: its corners have no partner
     phi = np.arange(256) * (2 * np.pi / 256)
@@ -60,7 +61,7 @@ def symmetry_scores(picture: np.ndarray, max_order: int = 12) -> np.ndarray:
     return scores
 
 
-def find_symmetry_order(picture: np.ndarray, max_order: int = 12, threshold: float = 0.5) -> int:
+def find_symmetry_order(picture: np.ndarray, max_order: int = 12, threshold: float = 0.8) -> int:
     """Return the highest n such that the picture looks the same after a turn by ``2 pi / n`` (1: no symmetry).
 
     Angles that a model finds for such a motif are defined modulo ``2 pi / n``; see
@@ -71,7 +72,8 @@ def find_symmetry_order(picture: np.ndarray, max_order: int = 12, threshold: flo
     picture : numpy.ndarray, shape (rows, cols)
     max_order : int
     threshold : float
-        Smallest score (see :func:`symmetry_scores`) that counts as symmetric.
+        Smallest score (see :func:`symmetry_scores`) that counts as symmetric: a ring of six columns of which one has
+        half the height is below, the same ring whole at a signal-to-noise ratio of 10 is above.
 
     Notes
     -----

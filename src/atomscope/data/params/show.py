@@ -11,7 +11,9 @@ class ClusterParams(Params):
     """Sort sites into classes by their latents."""
 
     method: Literal["gmm", "kmeans", "hdbscan"] = field("gmm", "Method", "Clustering method.")
-    n_clusters: int | None = field(None, "Classes", "Number of classes; empty: chosen by BIC (gmm).", ge=1)
+    n_clusters: int | None = field(
+        None, "Classes", "Number of classes; empty: found (gmm: least BIC, kmeans: gap statistic).", ge=1
+    )
     use_angle: bool = field(False, "Use the angle", "Cluster on the angle too, on the circle.")
     symmetry_order: int = field(
         1, "Symmetry order", "Angles are taken modulo 360/n degrees when they are used.", ge=1, le=24
