@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from atomscope.find.peaks import drop_close, laplacian, local_maxima, subpixel
@@ -80,11 +81,15 @@ def detect(
     row, col, height, noise = _maxima(frame, spectrum, s)
     area = float(image.size if frame.good is None else frame.good.sum())
     level = choose(height / noise, area, s) if threshold is None else threshold
-    keep = height > level * noise
+    # Mirrored at the border, noise there is sqrt(2) times higher.
+    border = (np.minimum(row, image.shape[0] - 1 - row) < 0.75) | (np.minimum(col, image.shape[1] - 1 - col) < 0.75)
+    keep = height > level * noise * np.where(border, np.sqrt(2), 1.0)
     row, col, height = row[keep], col[keep], height[keep]
     keep = drop_close(np.c_[row, col], height, _APART * s)
     row, col, height = row[keep], col[keep], height[keep]
     spacing = spacing_px or _nearest(row, col) or scale.period or 6 * width
+    if spacing_px is None and scale.period is not None and abs(spacing / scale.period - 1) < 0.15:
+        spacing = scale.period  # the same distance, averaged over the frame
     keep = drop_close(np.c_[row, col], height, min_separation * spacing)
     confidence = 1.0 if source == "given" else scale.confidence if source == "autocorrelation" else 0.0
     return Detection(row[keep], col[keep], height[keep] / noise, width, float(spacing), confidence, source)
@@ -95,7 +100,8 @@ def _maxima(frame: Frame, spectrum: Spectrum, s: float) -> tuple[np.ndarray, np.
     response = laplacian(frame.image, s)
     row, col = local_maxima(response)
     if frame.good is not None:
-        keep = frame.good[row, col]
+        size = 2 * round(s) + 1
+        keep = ndimage.uniform_filter(frame.good.astype(np.float32), size, mode="nearest")[row, col] > 0.5
         row, col = row[keep], col[keep]
     height = response[row, col].astype(np.float64)
     sub_row, sub_col = subpixel(response, row, col)
@@ -109,13 +115,13 @@ def _maxima(frame: Frame, spectrum: Spectrum, s: float) -> tuple[np.ndarray, np.
 def _search_scale(frame: Frame, spectrum: Spectrum) -> tuple[float, str]:
     """Scale at which the best few maxima stand highest above the noise; for images of few, faint columns."""
     best, width = 0.0, 2.0
-    for s in np.geomspace(1.0, max(1.5, min(12.0, min(frame.image.shape) / 8)), 7):
-        row, _, height, noise = _maxima(frame, spectrum, float(s))
+    for s in np.geomspace(1.4, max(2.0, min(12.0, min(frame.image.shape) / 8)), 7).tolist():
+        row, _, height, noise = _maxima(frame, spectrum, s)
         if not len(row):
             continue
         top = float(np.max(height)) / noise
         if top > best:
-            best, width = top, float(s) / np.sqrt(3)  # a lone Gaussian stands highest at sqrt(3) times its width
+            best, width = top, s / float(np.sqrt(3))  # a lone Gaussian stands highest at sqrt(3) times its width
     return (max(width, 0.8), "scale-space") if best > 6 else (2.0, "default")
 
 

@@ -12,6 +12,10 @@ from atomscope.find.spectrum import Spectrum
 
 #: Power above so many times the floor is signal.
 _OVER_FLOOR = 4.0
+#: A scale counts when it holds this much signal over the noise that it holds, and so many deviations more.
+_SEEN = 0.2
+_SURE = 6.0
+_HANN_MODES = 2.25  # neighbouring modes behind a Hann window are not independent
 #: Below this height of its best side peak an autocorrelation shows no lattice.
 LATTICE_CONFIDENCE = 0.2
 
@@ -66,12 +70,28 @@ def measure_scale(spectrum: Spectrum, shape: tuple[int, int]) -> Scale:
     x = scales[:, None] ** 2 * k2[None, :]
     gain = x**2 * np.exp(-x)
     held, lost = gain @ radial, gain @ noise
-    best = int(np.argmax(held))
-    if not held[best] > 0.25 * lost[best]:
+    # Noise alone puts 4 exp(-4) of its power over the floor, give or take what few modes allow.
+    modes = np.bincount(bins.ravel(), minlength=512)
+    count = (gain @ modes) ** 2 / np.maximum((gain**2) @ modes, 1e-30) / _HANN_MODES
+    seen = held > (_SEEN + _SURE * np.sqrt(0.31 / np.maximum(count, 1e-9))) * lost
+    if not seen.any():
         return Scale(None, None, 0.0)
-    width = float(np.clip(scales[best] / np.sqrt(2), 0.8, max(min(shape) / 8, 0.8)))
+    # Slow background holds more and more at coarse scales: also look for the columns' own scale below it.
+    found: dict[int, Scale] = {}
+    for slope in (0.0, 1.5, 3.0):
+        best = int(np.argmax(np.where(seen, held * scales**-slope, 0)))
+        if best not in found:
+            width = float(np.clip(scales[best] / np.sqrt(2), 0.8, max(min(shape) / 8, 0.8)))
+            found[best] = _period(signal, spectrum.k2, shape, width)
+            if found[best].confidence > 0.5:
+                return found[best]
+    chosen = max(found.values(), key=lambda scale: scale.confidence)
+    return chosen if chosen.confidence >= 2 * LATTICE_CONFIDENCE else next(iter(found.values()))
 
-    acf = fft.fftshift(fft.irfft2(signal * laplacian_gain_sharp(spectrum.k2, width), s=shape))
+
+def _period(signal: np.ndarray, k2: np.ndarray, shape: tuple[int, int], width: float) -> Scale:
+    """Look for the nearest strong side peak of the autocorrelation, band-passed for columns of a width."""
+    acf = fft.fftshift(fft.irfft2(signal * laplacian_gain_sharp(k2, width), s=shape))
     centre = (shape[0] // 2, shape[1] // 2)
     row, col = local_maxima(acf)
     r = np.hypot(row - centre[0], col - centre[1])

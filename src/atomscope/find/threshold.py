@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 #: Wanted: at most this many false sites a frame, or this fraction of the sites, whichever is more.
-FALSE_PER_FRAME = 0.1
+FALSE_PER_FRAME = 0.03
 FALSE_FRACTION = 0.01
 #: A valley in the heights is trusted when maxima within +-HALF_WIDTH of it are fewer than this fraction of those above.
 HALF_WIDTH = 0.25
