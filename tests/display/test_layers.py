@@ -104,6 +104,8 @@ def test_classes_have_the_same_colours_in_both_ways(viewer, stack, sites):
         points = add(viewer, display.layers(stack, sites, color=column))[1]
         direct = display.recolor(sites.table, column)["face_color"]
         np.testing.assert_allclose(points.face_color, direct, atol=1e-6)
+        again = display.recolor(points.features, column)["face_color"]  # the layer's own table, as categories
+        np.testing.assert_array_equal(again, direct)
     none = (sites.table["cluster"] == -1).to_numpy()
     assert len(np.unique(display.recolor(sites.table, "cluster")["face_color"][none], axis=0)) == 1
 

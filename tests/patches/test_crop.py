@@ -6,7 +6,7 @@ from scipy.ndimage import map_coordinates
 
 from atomscope.data import Axis, Sites, Stack
 from atomscope.data.params import CropParams
-from atomscope.errors import CalibrationError, ParameterError, ShapeError, Stopped
+from atomscope.errors import CalibrationError, InputError, ParameterError, ShapeError, Stopped
 from atomscope.patches import crop, estimate, open_patches
 
 
@@ -238,3 +238,11 @@ def test_patches_on_disk_equal_those_in_memory(tmp_path):
         some = np.array([5, 1, 3])
         np.testing.assert_array_equal(disk[some].values, memory.values[some])
     assert [p.name for p in tmp_path.iterdir()] == ["p.zarr"]
+
+
+def test_more_windows_than_memory_name_the_way_out():
+    stack = Stack.from_array(np.zeros((40, 40), np.float32))
+    n = 70_000
+    sites = Sites.from_positions(np.full(n, 20.0), np.full(n, 20.0), shape=stack.shape)
+    with pytest.raises(InputError, match=r"need 1202590.8 GB of memory.*out="):
+        crop(stack, sites, CropParams(window_px=65536, edge="pad"))

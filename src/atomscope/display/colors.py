@@ -66,14 +66,21 @@ def default_colormap(column: str) -> str:
     return "hsv" if is_angle(column) else "viridis"
 
 
+def as_numbers(values: pd.Series) -> pd.Series:
+    """Return categories that are whole numbers as numbers, NaN where missing; other columns as they are."""
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        return values
+    whole = pd.api.types.infer_dtype(values.cat.categories) == "integer"
+    return values.astype(object).astype(np.float64) if whole else values
+
+
 def as_classes(values: pd.Series) -> tuple[pd.Series, dict[Any, tuple[float, ...]]]:
     """Return a column as categories, and the colour of each.
 
     Classes that are whole numbers stay so and keep their colour whatever other classes are there. What is missing
     becomes -1 (numbers) or ``none``, and grey.
     """
-    if isinstance(values.dtype, pd.CategoricalDtype) and pd.api.types.is_integer_dtype(values.cat.categories.dtype):
-        values = values.astype(np.float64)
+    values = as_numbers(values)
     if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
         whole = np.where(np.isfinite(numbers) & (numbers >= 0), numbers, -1).astype(np.int64)

@@ -80,11 +80,12 @@ def overlay_layer(
 
 
 def _values(table: pd.DataFrame, column: str, order: int) -> tuple[np.ndarray, tuple[float, float]]:
-    if colors.is_categorical(table, column) and not pd.api.types.is_numeric_dtype(table[column].dtype):
-        codes = table[column].astype("category").cat.codes.to_numpy().astype(np.float32)
+    given = colors.as_numbers(table[column])
+    if not pd.api.types.is_numeric_dtype(given.dtype):
+        codes = given.astype("category").cat.codes.to_numpy().astype(np.float32)
         values = np.where(codes < 0, np.float32(np.nan), codes)
     else:
-        values = table[column].to_numpy(dtype=np.float32, na_value=np.nan)
+        values = given.to_numpy(dtype=np.float32, na_value=np.nan)
     if colors.is_angle(column):
         values = colors.fold(values, order).astype(np.float32)
     return values, colors.limits(values, column, order)

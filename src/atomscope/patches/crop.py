@@ -20,7 +20,7 @@ from atomscope.data import (
 )
 from atomscope.data.params import CropParams
 from atomscope.data.sites import add_flags
-from atomscope.errors import Stopped
+from atomscope.errors import InputError, Stopped
 from atomscope.patches import normalise as norm
 from atomscope.patches.plan import Plan, plan_windows
 from atomscope.patches.read import read_frames
@@ -83,6 +83,8 @@ def crop(
         If windows are larger than the image and should be dropped.
     CalibrationError
         If the window is in nm and the image is not calibrated.
+    InputError
+        If there is not enough memory; ``out`` needs less.
     SaveError
         If ``out`` cannot be written; what was there before is untouched.
     Stopped
@@ -90,7 +92,7 @@ def crop(
     """
     params = params or CropParams()
     plan = plan_windows(stack.shape, sites, params, stack.axes)
-    sink: Sink = MemorySink(len(plan), plan.window) if out is None else ZarrSink(Path(out), len(plan), plan.window)
+    sink = _sink(plan, out)
     work = _Work(stack, plan, params, sink)
     frames, starts = np.unique(plan.frame, return_index=True)
     ends = np.append(starts[1:], len(plan))
@@ -109,6 +111,19 @@ def crop(
     except BaseException:
         sink.discard()
         raise
+
+
+def _sink(plan: Plan, out: Path | None) -> Sink:
+    if out is not None:
+        return ZarrSink(Path(out), len(plan), plan.window)
+    try:
+        return MemorySink(len(plan), plan.window)
+    except MemoryError as error:
+        size = len(plan) * plan.window[0] * plan.window[1] * 4 / 1e9
+        raise InputError(
+            f"crop: {len(plan)} windows of {plan.window[0]} x {plan.window[1]} px need {size:.1f} GB of memory, which "
+            "there is not; give a folder (out=...) to write them to, or take a smaller window"
+        ) from error
 
 
 class _Work:
