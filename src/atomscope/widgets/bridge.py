@@ -31,7 +31,7 @@ def axes_of(layer: Layer) -> tuple[Axis, ...]:
         unit = f"{layer.units[i]:~}"
         axes.append(
             Axis(
-                plain[i] if label.startswith("axis ") else label,
+                plain[i] if label.startswith(("axis ", "-")) else label,
                 abs(float(layer.scale[i])),
                 _UNITS.get(unit, unit),
                 float(layer.translate[i]),

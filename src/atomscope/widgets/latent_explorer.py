@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLabel, QVBoxLayout
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLabel, QSizePolicy
 
 from atomscope import pipeline
 from atomscope.data.params import ClusterParams, ShowParams
@@ -71,7 +71,7 @@ class LatentExplorerWidget(Panel):
         ticks.addWidget(self.vectors_tick)
         ticks.addStretch(1)
         self.body.addLayout(ticks)
-        self.heading("Manifold: what the decoder draws over the latent plane")
+        self.heading("Manifold", "What the decoder draws over the latent plane: rows are z1, columns are z2.")
         self.manifold = Picture("Train or load a model to see it.")
         self.body.addWidget(self.manifold)
         self.heading("Classes")
@@ -79,11 +79,10 @@ class LatentExplorerWidget(Panel):
         self.body.addWidget(self.form)
         self.body.addStretch(1)
         export = button("Export table…", "Save the site table as Parquet or CSV.", self.export)
-        self.run_bar = RunBar(self.runner, "Cluster", "Sort the sites into classes by their latents.", self.run)
-        foot = QVBoxLayout()
-        foot.addWidget(self.run_bar)
-        foot.addWidget(export)
-        self.foot.addLayout(foot)
+        self.run_bar = RunBar(
+            self.runner, "Cluster", "Sort the sites into classes by their latents.", self.run, (export,)
+        )
+        self.foot.addWidget(self.run_bar)
 
         self.link = SelectionLink(self)
         self._pictures = Latest(self, self.manifold.show_array)
@@ -305,6 +304,6 @@ class LatentExplorerWidget(Panel):
 def _combo(tip: str) -> QComboBox:
     box = QComboBox()
     box.setToolTip(tip)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(6)
+    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    box.setMinimumWidth(50)
     return box

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QWidget
+from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
 
 class LayerBox(QComboBox):
@@ -34,8 +34,9 @@ class LayerBox(QComboBox):
         self._layers: list[Any] = []
         self._told: Any = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(10)
+        # Long layer names must not widen the dock.
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setMinimumWidth(80)
         events = viewer.layers.events
         events.inserted.connect(self.refresh)
         events.removed.connect(self.refresh)

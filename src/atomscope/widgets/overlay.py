@@ -15,6 +15,7 @@ from atomscope.widgets.bridge import note_of, placement
 if TYPE_CHECKING:
     from napari.layers import Image, Points
 
+RING = "#ff9f1c"
 #: What a colour bar can be made of: columns that say where a site is or who it is are left out.
 NOT_COLOURS = ("site", "row", "col", "flag")
 
@@ -42,7 +43,10 @@ def is_latent(name: str) -> bool:
 def points_layer(stack: Stack, sites: Sites, image: Image | None, name: str, color: str = "") -> Points:
     """Build a Points layer of sites (safe in a worker thread); it lies on ``image`` if that is given."""
     data, kwargs, kind = next(item for item in pipeline.layers(stack, sites, color=color) if item[2] == "points")
-    return Layer.create(data, _placed(kwargs, np.asarray(data).shape[-1], image) | {"name": name}, kind)
+    kwargs = _placed(kwargs, np.asarray(data).shape[-1], image) | {"name": name}
+    if color not in sites.table.columns:  # nothing learnt yet: rings, so that the atoms can be seen inside them
+        kwargs |= {"face_color": "transparent", "border_color": RING, "border_width": 0.12}
+    return Layer.create(data, kwargs, kind)
 
 
 def _placed(kwargs: dict[str, Any], ndim: int, image: Image | None) -> dict[str, Any]:
@@ -80,6 +84,8 @@ def colour_columns(features: pd.DataFrame) -> list[str]:
 def colour_by(points: Points, column: str, colormap: str | None = None, bar: bool = True) -> None:
     """Colour points by a feature column: cyclic colours for angles, one colour a class for classes."""
     kwargs = pipeline.recolor(points.features, column, colormap)
+    if np.any(np.asarray(points.border_width) == np.float32(0.12)) or not np.any(points.border_width):
+        points.border_width = 0
     if "face_colormap" not in kwargs:  # classes
         points.face_color = kwargs["face_color"]
         show_colour_bar(points, False)
@@ -104,7 +110,11 @@ def show_colour_bar(points: Points, on: bool) -> None:
 def vectors_layer(stack: Stack, sites: Sites, image: Image | None, name: str) -> Any:
     """Build the Vectors layer with the angle of each site as a short line."""
     data, kwargs, kind = pipeline.vectors(stack, sites)
-    return Layer.create(data, _placed(kwargs, np.asarray(data).shape[-1], image) | {"name": name}, kind)
+    kwargs = _placed(kwargs, np.asarray(data).shape[-1], image) | {"name": name}
+    for key in ("edge_colormap", "edge_contrast_limits"):
+        kwargs.pop(key, None)
+    kwargs["edge_color"] = "white"  # the points have the colours already; the same ones on them would not be seen
+    return Layer.create(data, kwargs, kind)
 
 
 def cells_layer(stack: Stack, sites: Sites, column: str, image: Image | None, name: str) -> Any:

@@ -68,9 +68,10 @@ class Panel(QWidget):
         self.body.addLayout(rows)
         return rows
 
-    def heading(self, text: str) -> QLabel:
-        """Add a heading with a line under it."""
+    def heading(self, text: str, tip: str = "") -> QLabel:
+        """Add a heading."""
         label = heading(text)
+        label.setToolTip(tip)
         self.body.addWidget(label)
         return label
 
@@ -205,7 +206,7 @@ class RunBar(QWidget):
         self.bar.setValue(done)
         spent = time.monotonic() - self._began
         left = f", about {_clock(spent / done * (total - done))} left" if 0 < done < total and spent > 1 else ""
-        self.say(f"{what or 'step'} {done} of {total}{left}")
+        self.say(f"{done:,} of {total:,} {what or 'steps'}{left}")
 
 
 def _clock(seconds: float) -> str:

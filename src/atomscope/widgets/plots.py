@@ -45,6 +45,15 @@ def style_axes(plot: pg.PlotItem) -> None:
     plot.setMenuEnabled(False)
 
 
+class EpochAxis(pg.AxisItem):
+    """An axis with ticks at whole numbers only."""
+
+    def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
+        """Return the spacings of ticks that are whole numbers."""
+        levels = super().tickSpacing(minVal, maxVal, size)
+        return [(step, offset) for step, offset in levels if step >= 1 and step == int(step)] or [(1.0, 0.0)]
+
+
 class LossPlot(pg.GraphicsLayoutWidget):
     """Total, reconstruction and validation loss above, the KL parts below, against the epoch."""
 
@@ -56,8 +65,8 @@ class LossPlot(pg.GraphicsLayoutWidget):
         self.ci.layout.setContentsMargins(0, 0, 0, 0)
         self._rows: list[dict[str, float]] = []
         self._curves: dict[str, pg.PlotDataItem] = {}
-        self.top = self.addPlot(row=0, col=0)
-        self.low = self.addPlot(row=1, col=0)
+        self.top = self.addPlot(row=0, col=0, axisItems={"bottom": EpochAxis("bottom")})
+        self.low = self.addPlot(row=1, col=0, axisItems={"bottom": EpochAxis("bottom")})
         self.low.setXLink(self.top)
         self.ci.layout.setRowStretchFactor(0, 3)
         self.ci.layout.setRowStretchFactor(1, 2)

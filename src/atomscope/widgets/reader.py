@@ -56,6 +56,7 @@ def image_tuple(stack: Any, key: str | None = None) -> LayerTuple:
     from atomscope import pipeline
 
     data, kwargs, kind = pipeline.image_layer(stack)
+    kwargs["name"] = str(kwargs["name"]).removesuffix(".ome")
     if key is not None:
         kwargs["metadata"]["napari-atomscope"]["key"] = key
     return data, kwargs, kind

@@ -56,8 +56,9 @@ class RunsWidget(Panel):
         self.save_button = button("Save run", "Save sites, model, losses and recipe into the folder below.", self.save)
         self.recipe_button = button("Save recipe…", "Save the steps as a YAML file for the command line.", self.recipe)
         self.python_button = button("Copy as Python", "Copy the steps as a script.", self.copy_python)
-        for column, one in enumerate((self.save_button, self.recipe_button, self.python_button)):
-            grid.addWidget(one, 0, column)
+        grid.addWidget(self.save_button, 0, 0, 1, 2)
+        grid.addWidget(self.recipe_button, 1, 0)
+        grid.addWidget(self.python_button, 1, 1)
         self.body.addLayout(grid)
         self.heading("Runs in a folder")
         line = QHBoxLayout()
@@ -79,7 +80,9 @@ class RunsWidget(Panel):
         if head is not None and side is not None:
             head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
             head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+            head.setMinimumSectionSize(44)
             side.hide()
+        self.table.setWordWrap(False)
         self.table.itemSelectionChanged.connect(self._allow)
         self.table.itemDoubleClicked.connect(lambda *_: self.load())
         self.body.addWidget(self.table, 1)
@@ -127,7 +130,7 @@ class RunsWidget(Panel):
             for j, name in enumerate(_COLUMNS):
                 value = run.get(name, run.get(f"n_{name}", ""))
                 text = f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
-                item = QTableWidgetItem(text.replace("T", " ")[:16] if name == "created" else text)
+                item = QTableWidgetItem(text.replace("T", " ")[5:16] if name == "created" else text)
                 item.setToolTip(str(self._folders[-1]))
                 if j > 1:
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

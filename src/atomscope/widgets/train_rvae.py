@@ -44,7 +44,7 @@ class TrainRvaeWidget(Panel):
         self.heading("Loss")
         self.loss = LossPlot()
         self.body.addWidget(self.loss)
-        self.heading("Manifold: what the decoder draws over the latent plane")
+        self.heading("Manifold", "What the decoder draws over the latent plane: rows are z1, columns are z2.")
         self.manifold = Picture("Shows while training.")
         self.body.addWidget(self.manifold)
         self.body.addStretch(1)
