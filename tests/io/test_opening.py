@@ -215,6 +215,18 @@ class TestPictures:
         with pytest.raises(ShapeError, match=r"f2\.png"):
             open_stack(tmp_path)
 
+    def test_of_thousands_of_frames_a_wrong_one_is_named_when_it_is_read(self, tmp_path):
+        for i in range(400):
+            Image.fromarray(np.zeros((8, 9 + (i == 201)), np.uint8)).save(tmp_path / f"f{i}.png")
+        try:
+            stack = open_stack(tmp_path)
+        except ShapeError as error:
+            assert "f201.png" in str(error)
+        else:
+            stack.frame(200)
+            with pytest.raises(ShapeError, match=r"f201\.png"):
+                stack.frame(201)
+
 
 class TestHdf5:
     def test_several_data_sets_must_be_named_the_largest_is_offered_first(self, tmp_path):
@@ -369,6 +381,12 @@ class TestZarr:
             assert stack.data.chunksize == (1, 24, 24)
             for i in (0, 59, 7, 49, 50, 6):
                 assert stack.frame(i).tobytes() == truth[i].tobytes()
+
+    def test_a_zipped_zarr(self, tmp_path):
+        truth = RNG.random((3, 10, 12))
+        with zarr.storage.ZipStore(str(tmp_path / "a.zarr.zip"), mode="w") as store:
+            zarr.create_array(store, data=truth, chunks=(1, 10, 12))
+        np.testing.assert_array_equal(compute(open_stack(tmp_path / "a.zarr.zip").data), truth)
 
 
 class TestFormatsExtra:

@@ -14,6 +14,8 @@ from atomscope.io.readers.base import DatasetInfo, Reader, head, lazy_stack, rea
 from atomscope.io.readers.colour import luminance, warn_colour
 
 _MAGIC = {b"\x89PNG\r\n\x1a\n": ".png", b"\xff\xd8\xff": ".jpg", b"BM": ".bmp"}
+#: Frames of a folder whose headers are looked at when it is opened.
+_LOOK_AT = 300
 _GREY = {"1": np.dtype(bool), "L": np.dtype(np.uint8), "I;16": np.dtype(np.uint16), "F": np.dtype(np.float32)}
 
 
@@ -95,6 +97,14 @@ class FolderReader:
                 return reader
         raise UnknownFormatError(f"{path}: is named {path.suffix} but is not such a file; move it out of the folder")
 
+    def check(self, file: Path, first: Path, shape: tuple[int, int], dtype: str) -> None:
+        """Raise ShapeError, naming the file, when a frame is not of the size and type of the first."""
+        got = self._reader(file).list_datasets(file)[0]
+        if got.shape[-2:] != shape or int(np.prod(got.shape[:-2], dtype=np.int64)) != 1:
+            raise ShapeError(f"{file}: has shape {got.shape}, the first frame {first.name} has {shape}")
+        if got.dtype != dtype:
+            raise ShapeError(f"{file}: has dtype {got.dtype}, the first frame {first.name} has {dtype}")
+
     def list_datasets(self, path: Path) -> list[DatasetInfo]:
         """Return the one movie."""
         files = _frames(path, self._extensions())
@@ -102,12 +112,14 @@ class FolderReader:
         return [DatasetInfo("", (len(files), *info.shape[-2:]), info.dtype, f"{len(files)} {files[0].suffix} files")]
 
     def open(self, path: Path, key: str | None = None) -> Stack:
-        """Open lazily; only the first frame's header and the sizes of the others are looked at.
+        """Open lazily; the first frame's header and the sizes of the others are looked at.
+
+        Of thousands of frames a sample is looked at now, and each one again when it is read.
 
         Raises
         ------
         ShapeError
-            If a frame has another size than the first one.
+            If a frame has another size or type than the first one.
         """
         files = _frames(path, self._extensions())
         stacks = self._reader(files[0]).open(files[0], None)
@@ -116,26 +128,23 @@ class FolderReader:
                 f"{files[0]}: wanted one frame in each file of the folder, got {stacks.n_frames}; open the files singly"
             )
         wanted = stacks.frame_shape
-        for file in files[1:]:
-            got = self._reader(file).list_datasets(file)[0]
-            if got.shape[-2:] != wanted or int(np.prod(got.shape[:-2], dtype=np.int64)) != 1:
-                raise ShapeError(f"{file}: has shape {got.shape}, the first frame {files[0].name} has {wanted}")
-            if got.dtype != str(stacks.data.dtype):
-                raise ShapeError(f"{file}: has dtype {got.dtype}, the first frame {files[0].name} {stacks.data.dtype}")
+        for i in sorted(set(np.linspace(0, len(files) - 1, min(len(files), _LOOK_AT)).astype(int))):
+            self.check(files[i], files[0], wanted, str(stacks.data.dtype))
         axes = (Axis("frame", kind="navigation"), *stacks.axes[-2:])
-        read = _OneFile(tuple(files), self)
+        read = _OneFile(tuple(files), self, wanted, str(stacks.data.dtype))
         metadata = {"format": "folder", "files": [f.name for f in files]}
         return lazy_stack(path, read, (len(files), *wanted), stacks.data.dtype, axes, name=path.name, metadata=metadata)
 
 
 class _OneFile:
-    def __init__(self, files: tuple[Path, ...], folder: FolderReader) -> None:
-        self.files, self.folder = files, folder
+    def __init__(self, files: tuple[Path, ...], folder: FolderReader, shape: tuple[int, int], dtype: str) -> None:
+        self.files, self.folder, self.shape, self.dtype = files, folder, shape, dtype
 
     def __call__(self, where: tuple[int, ...]) -> np.ndarray:
         file = self.files[where[0]]
         if not file.exists():
             raise DamagedFileError(f"{file}: this frame is no longer there")
+        self.folder.check(file, self.files[0], self.shape, self.dtype)
         return self.folder._reader(file).open(file, None).frame(0)
 
 

@@ -67,7 +67,7 @@ def _open(path: Path) -> Any:
     import zarr
 
     try:
-        return zarr.open(str(path), mode="r")
+        return zarr.open(zarr.storage.ZipStore(path, mode="r") if path.is_file() else str(path), mode="r")
     except FileNotFoundError as error:
         raise UnknownFormatError(f"{path}: no Zarr array or group found in it ({error})") from error
 
