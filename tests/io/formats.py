@@ -65,6 +65,14 @@ def _tiff(**options):
     return write
 
 
+def _tiff_page_by_page(path: Path, a: np.ndarray) -> None:
+    import tifffile
+
+    with tifffile.TiffWriter(path) as tif:
+        for frame in a:
+            tif.write(frame, contiguous=False, compression="zlib", photometric="minisblack")
+
+
 _IMAGEJ = _tiff(
     imagej=True,
     resolution=(1 / STEP_NM, 1 / STEP_NM),
@@ -361,6 +369,7 @@ FORMATS = (
         lambda: movie("float64"),
         PIXEL_MOVIE,
     ),
+    Format("tiff page by page", "a.tif", _tiff_page_by_page, movie, PIXEL_MOVIE),
     Format("tiff image", "a.tif", _tiff(), _image, PIXEL_IMAGE),
     Format("zarr 2", "a.zarr", _zarr(2, (1, ROWS, COLS)), movie, PIXEL_MOVIE),
     Format("zarr 3", "a.zarr", _zarr(3, (1, ROWS, COLS)), lambda: movie("float32"), PIXEL_MOVIE),

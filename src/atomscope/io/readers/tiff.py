@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from atomscope.data import Stack
+from atomscope.data import Axis, Stack
 from atomscope.errors import DamagedFileError
 from atomscope.io.readers.base import DatasetInfo, check_shape, head, lazy_stack, reading
 from atomscope.io.readers.choose import pick
 from atomscope.io.readers.colour import luminance, warn_colour
 from atomscope.io.readers.tiff_calibration import tiff_axes
 
+#: Key of all pages as one movie, in a file whose writer made a data set of each page.
+_ALL = "all"
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -32,6 +34,10 @@ class TiffReader:
     def list_datasets(self, path: Path) -> list[DatasetInfo]:
         """Return the series of the file (a series is a set of pages of equal size), in the file's order."""
         with reading(path), _open(path) as tif:
+            if _one_movie(tif):
+                first = tif.series[0]
+                shape = (len(tif.series), *_frames_shape(first))
+                return [DatasetInfo(_ALL, shape, str(first.dtype), "pages written one by one")]
             return [
                 DatasetInfo(str(i), _frames_shape(s), str(s.dtype), s.name or s.kind)
                 for i, s in enumerate(tif.series)
@@ -46,13 +52,16 @@ class TiffReader:
             sizes = [int(np.prod(d.shape, dtype=np.int64)) for d in found]
             if sizes[0] >= 8 * max(sizes[1:]):
                 found = found[:1]
-        index = int(pick(path, found, key).key)
+        chosen = pick(path, found, key).key
+        index = -1 if chosen == _ALL else int(chosen)
         with reading(path), _open(path) as tif:
-            series = tif.series[index]
+            series = tif.series[max(index, 0)]
             shape, colour = _frames_shape(series), "S" in series.axes
             check_shape(path, shape, series.dtype)
-            _check_complete(path, tif, series)
+            _check_complete(path, tif, tif.series[index])
             axes, metadata = tiff_axes(tif, series, shape, str(path))
+            if index < 0:
+                shape, axes = (len(tif.series), *shape), (Axis("frame", kind="navigation"), *axes)
             dtype = series.dtype
             if colour:
                 warn_colour(str(path))
@@ -65,6 +74,16 @@ def _open(path: Path) -> Any:
     import tifffile
 
     return tifffile.TiffFile(path)
+
+
+def _one_movie(tif: Any) -> bool:
+    """Tell whether the file is a movie written page by page: one series a page, all of one size and type."""
+    series = tif.series
+    if len(series) < 2 or len(tif.pages) != len(series):
+        return False
+    first = series[0]
+    kind = (first.axes, first.shape, first.dtype)
+    return first.axes in ("YX", "YXS", "SYX") and all((s.axes, s.shape, s.dtype) == kind for s in series)
 
 
 def _is_image(series: Any) -> bool:
@@ -136,7 +155,9 @@ class _Pages:
     def __call__(self, where: tuple[int, ...]) -> np.ndarray:
         if self.tif is None:
             self.tif = _open(self.path)
-            self.series = self.tif.series[self.index]
+            self.series = self.tif.series[self.index] if self.index >= 0 else None
+        if self.series is None:
+            return self._pixels(self.tif.pages[where[0]])
         series = self.series
         flat = int(np.ravel_multi_index(where, self.navigation)) if self.navigation else 0
         axes = series.axes
@@ -152,12 +173,16 @@ class _Pages:
         page = series.pages[flat // per_page]
         if page is None:
             raise DamagedFileError(f"{self.path}: the page of frame {list(where)} is missing")
+        return self._pixels(page, page_axes, len(extra), flat % per_page)
+
+    @staticmethod
+    def _pixels(page: Any, axes: str | None = None, extra: int = 0, which: int = 0) -> np.ndarray:
+        """Decode a page; of a volumetric page one plane; colour becomes brightness."""
+        axes = page.axes if axes is None else axes
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             pixels = page.asarray()
         if extra:
-            pixels = pixels.reshape(per_page, *pixels.shape[len(extra) :])[flat % per_page]
-            page_axes = "".join(a for a in page_axes if a in "SYX")
-        if "S" in page_axes:
-            pixels = luminance(np.moveaxis(pixels, page_axes.index("S"), -1))
-        return pixels
+            pixels = pixels.reshape(-1, *pixels.shape[extra:])[which]
+            axes = "".join(a for a in axes if a in "SYX")
+        return luminance(np.moveaxis(pixels, axes.index("S"), -1)) if "S" in axes else pixels
