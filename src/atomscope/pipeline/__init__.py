@@ -9,10 +9,12 @@ from atomscope.pipeline.recipe import STEPS, Recipe, Step, TrainParams
 from atomscope.pipeline.records import (
     as_stack,
     describe,
+    list_datasets,
     list_runs,
     load,
     make_run,
     read_sites,
+    readable,
     save,
     save_stack,
     save_table,
