@@ -7,7 +7,7 @@ import pytest
 from atomscope.data import Sites, Stack
 from atomscope.data.params import CropParams
 from atomscope.patches import crop
-from atomscope.patches.normalise import moments
+from atomscope.patches.normalise import apply, moments, offset_and_scale, standardise
 
 MODES = ["none", "patch", "frame", "dataset"]
 
@@ -114,3 +114,20 @@ def test_moments_equal_naive_ones():
     mean, deviation = moments(values)
     np.testing.assert_allclose(mean, values.astype(np.float64).mean(axis=(1, 2)), rtol=1e-7)
     np.testing.assert_allclose(deviation, values.astype(np.float64).std(axis=(1, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("background", [0.0, 50.0, 1e5])
+def test_standardising_in_place_equals_moments_and_apply(background):
+    values = np.random.default_rng(0).normal(background, 3, (300, 9, 11)).astype(np.float32)
+    values[5] = 7.0
+    values[6, 2, 3] = np.nan
+    values[7] = np.nan
+    truth = values.copy()
+    mean, deviation = moments(truth)
+    offset, scale, constant = offset_and_scale(mean, deviation)
+    apply(truth, offset, scale)
+    found = standardise(values)
+    np.testing.assert_allclose(found, (mean, deviation), rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(values, truth, atol=5e-3 if background > 100 else 5e-4)
+    assert constant[5]
+    np.testing.assert_array_equal(offset_and_scale(*found)[2], constant)

@@ -196,13 +196,14 @@ class _Work:
         if of_frame is not None:
             mean, deviation = (np.full(len(this), value) for value in of_frame)
         else:
-            mean, deviation = norm.moments(room)
+            mean, deviation = norm.standardise(room) if mode == "patch" else norm.moments(room)
         self.mean[this], self.deviation[this] = mean, deviation
         if mode == "dataset":
             return
         offset, scale, constant = norm.offset_and_scale(mean, deviation)
         self._flag_constant(this[constant])
-        norm.apply(room, offset, scale)
+        if mode == "frame":
+            norm.apply(room, offset, scale)
 
     def _flag_constant(self, which: np.ndarray) -> None:
         self.flags[which] = add_flags(self.flags[which], np.full(len(which), "constant", dtype=object))
