@@ -41,6 +41,6 @@ def draw_sites(
     # The centre of pixel 0 lies half a pixel inside the picture.
     for (row, col), color in zip((np.asarray(positions) + 0.5) * zoom, np.asarray(rgba), strict=True):
         if color[3] > 0 and np.isfinite(row + col):
-            fill = tuple(int(round(255 * float(c))) for c in color[:3])
+            fill = tuple(round(255 * float(c)) for c in color[:3])
             pen.ellipse([col - radius, row - radius, col + radius, row + radius], fill=fill)
     return np.asarray(base)

@@ -88,8 +88,8 @@ def standardise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if off.any():
         flat[off] -= over[off, None].astype(np.float32)
     mean = first.astype(np.float64) + np.where(off, over, 0.0)
-    for k, pair in holed.items():
-        mean[k], deviation[k] = pair
+    for hole, pair in holed.items():
+        mean[hole], deviation[hole] = pair
     _, scale, _ = offset_and_scale(mean, deviation)
     np.divide(flat, scale[:, None], out=flat)
     return mean, deviation
