@@ -42,32 +42,37 @@ def exponents(p: np.ndarray) -> np.ndarray:
     return np.stack([const, a * y + m * x, c * x + m * y, -0.5 * a, -m, -0.5 * c], axis=1).astype(np.float32)
 
 
-def normal_equations(
-    p: np.ndarray, g: np.ndarray, residual: np.ndarray, mono: np.ndarray, plain: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return normal matrix and right-hand side of every column's least squares.
+def normal_matrix(p: np.ndarray, g: np.ndarray, mono: np.ndarray, plain: np.ndarray) -> np.ndarray:
+    """Return the normal matrix of every column's least squares.
 
     Parameters
     ----------
     p : numpy.ndarray, shape (n, 9)
-    g, residual : numpy.ndarray, shape (n, pixels), float32
-        The Gaussian without its amplitude, and data minus model; both zero at pixels that do not count.
+    g : numpy.ndarray, shape (n, pixels), float32
+        The Gaussian without its amplitude; zero at pixels that do not count.
     mono : numpy.ndarray, shape (pixels, 15)
     plain : numpy.ndarray, shape (n or 1, 6)
         Sums of the first six monomials over the pixels that count.
 
     Returns
     -------
-    matrix : numpy.ndarray, shape (n, 9, 9), float64
-    right : numpy.ndarray, shape (n, 9), float64
+    numpy.ndarray, shape (n, 9, 9), float64
     """
     moments = np.concatenate(
         [np.broadcast_to(plain, (len(p), N_QUADRATIC)), g @ mono[:, :N_CUBIC], (g * g) @ mono], axis=1, dtype=np.float64
     )
     gram = moments[:, _GRAM].reshape(len(p), N_PARAMS, N_PARAMS)
-    project = np.concatenate([(g * residual) @ mono[:, :N_QUADRATIC], residual @ mono[:, :3]], axis=1, dtype=np.float64)
     turn = _derivatives(p)
-    return turn @ gram @ turn.transpose(0, 2, 1), (turn @ project[:, :, None])[:, :, 0]
+    return turn @ gram @ turn.transpose(0, 2, 1)
+
+
+def gradient(p: np.ndarray, g: np.ndarray, residual: np.ndarray, mono: np.ndarray) -> np.ndarray:
+    """Return the right-hand side of every column's normal equations: derivatives times residual. Shape (n, 9).
+
+    ``residual``, shape (n, pixels), float32, is data minus model, zero at pixels that do not count.
+    """
+    project = np.concatenate([(g * residual) @ mono[:, :N_QUADRATIC], residual @ mono[:, :3]], axis=1, dtype=np.float64)
+    return (_derivatives(p) @ project[:, :, None])[:, :, 0]
 
 
 def _derivatives(p: np.ndarray) -> np.ndarray:

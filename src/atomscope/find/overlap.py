@@ -47,9 +47,8 @@ def widen(position: np.ndarray, amplitude: np.ndarray, sigma: np.ndarray, covari
     h[:, 1:, 0] = -amplitude[i, None] * d / q[:, None] * k[:, None]
     curve = np.eye(2) / q[:, None, None] - d[:, :, None] * d[:, None, :] / (q**2)[:, None, None]
     h[:, 1:, 1:] = (amplitude[i] * amplitude[j] * k)[:, None, None] * curve
-    taken = h @ covariance[j] @ h.transpose(0, 2, 1)
-    loss = np.zeros((n, 3, 3))
-    np.add.at(loss, i, taken)
+    taken = (h @ covariance[j] @ h.transpose(0, 2, 1)).reshape(-1, 9)
+    loss = np.stack([np.bincount(i, taken[:, k], n) for k in range(9)], axis=1).reshape(n, 3, 3)
     # In units of the column's own information the loss is a matrix with eigenvalues in [0, 1).
     root = np.linalg.cholesky(covariance)
     values, vectors = np.linalg.eigh(root.transpose(0, 2, 1) @ loss @ root)

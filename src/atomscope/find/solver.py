@@ -20,13 +20,15 @@ from atomscope.find.gauss import (
     Y0,
     cholesky,
     exponents,
+    gradient,
     inverse,
-    normal_equations,
+    normal_matrix,
     solve,
 )
 from atomscope.find.windows import Windows
 
 _FEW = 10  # columns; with fewer the spread of a frame cannot be known
+_ALWAYS = 3  # runs of so few steps look anew at every one
 _STEP = 0.85  # all columns move at once: a full step would overshoot where they overlap
 
 
@@ -43,12 +45,18 @@ class Solver:
         self.part = np.zeros(windows.index.shape, np.float32)  # what each column adds to the model
         self.model = np.zeros(windows.size)
         self.s2 = np.full(self.n, np.inf)
-        self.range = float(np.ptp(windows.data))
+        self.most = 1.5 * float(np.ptp(windows.data))
         self.factor = np.zeros((N_PARAMS, N_PARAMS, self.n))
         self.unit = np.ones((N_PARAMS, self.n))
         self.damping = np.full(self.n, 0.03)
         # A column of which much lies outside cannot tell width from place: it keeps the usual shape and no slope.
         self.cut_off = windows.count < 0.7 * windows.index.shape[1]
+        height = max(float(np.median(self.amplitude)), 1e-30)
+        self.least = np.zeros(N_PARAMS)  # precision of that knowledge
+        self.least[[PA, PC, PM]] = 1 / 0.03**2
+        self.least[[BU, BV]] = 1 / (1e-3 * height) ** 2
+        self.quiet = 1e-20 * height**2
+        self.typical = self.quiet  # noise variance that is typical of the frame
         self.precision = np.zeros(N_PARAMS)
         self.centre = np.zeros(N_PARAMS)
 
@@ -79,44 +87,34 @@ class Solver:
             self.precision[k] = 1 / max(seen / kept**2 - noise / kept, floor**2)
             self.centre[k] = middle
 
-    @property
-    def _pinned(self) -> np.ndarray:
-        least = np.zeros(N_PARAMS)
-        least[[PA, PC, PM]] = 1 / 0.03**2
-        least[[BU, BV]] = 1 / (1e-3 * max(float(np.median(self.amplitude)), 1e-30)) ** 2
-        return np.maximum(self.precision, least)
-
-    @property
-    def typical(self) -> float:
-        """Noise variance that is typical of the frame."""
-        return max(float(np.median(self.s2[np.isfinite(self.s2)])), 1e-20 * float(np.median(self.amplitude)) ** 2)
-
     def run(self, most: int) -> None:
         """Take up to ``most`` steps; columns at rest are left alone but looked at again at the end."""
         active: Any = np.arange(self.n)
-        for _ in range(most):
-            delta = self._step(active)
+        for step in range(most):
+            # After two steps the normal matrix hardly changes; few columns are cheap to look at anew.
+            delta = self._step(active, renew=step < 2 or len(active) < self.n or most <= _ALWAYS)
             precision = np.sqrt(self.s2[active]) / self.p[active, AMP] / self.windows.unit
             moving = np.hypot(delta[:, Y0], delta[:, X0]) > np.maximum(1e-4, 0.05 * precision)
             active = np.asarray(active[moving])
+            if len(active) > 0.8 * self.n:  # taking rows out would cost more than it saves
+                active = np.arange(self.n)
             if not len(active):
                 break
 
     def finish(self) -> np.ndarray:
         """Bring residuals and normal equations up to date; return the covariance over the noise variance."""
-        self._step(np.arange(self.n), move=False)
+        self._step(np.arange(self.n), renew=True, move=False)
         return self.covariance()
 
     def covariance(self) -> np.ndarray:
         """Covariance of every column's parameters over the noise variance. Shape (9, 9, n)."""
         return inverse(self.factor) * self.unit[:, None] * self.unit[None]
 
-    def _step(self, active: np.ndarray, move: bool = True) -> np.ndarray:
+    def _step(self, active: np.ndarray, renew: bool, move: bool = True) -> np.ndarray:
         w, p = self.windows, self.p
         everyone = len(active) == self.n
         rows: Any = slice(None) if everyone else active
         g = exponents(p[rows]) @ w.mono[:, :N_QUADRATIC].T
-        np.minimum(g, 0, out=g)
         np.exp(g, out=g)
         if w.weight is not None:
             g *= w.weight[rows]
@@ -132,31 +130,37 @@ class Solver:
             r *= w.weight[rows]
         s2 = np.einsum("ij,ij->i", r, r) / np.maximum(w.count[rows] - N_PARAMS, 1)
         worse = s2 > 1.02 * self.s2[rows]
-        self.damping[rows] = np.clip(self.damping[rows] * np.where(worse, 10.0, 0.2), 1e-6, 10.0)
         self.s2[rows] = s2
-        plain = w.plain if len(w.plain) == 1 else w.plain[rows]
-        matrix, right = normal_equations(p[rows], g, r, w.mono, plain)
-        pull = self.typical * np.where(self.cut_off[rows, None], self._pinned, self.precision)
-        right -= pull * (p[rows] - self.centre)
-        diagonal = np.arange(N_PARAMS)
-        matrix[:, diagonal, diagonal] += pull
-        unit = 1 / np.sqrt(np.maximum(matrix[:, diagonal, diagonal], 1e-30))
-        matrix *= unit[:, :, None] * unit[:, None, :]
-        matrix[:, diagonal, diagonal] += self.damping[rows, None] if move else 1e-9
-        factor = cholesky(np.ascontiguousarray(matrix.transpose(1, 2, 0)))
-        self.factor[:, :, rows], self.unit[:, rows] = factor, unit.T
+        if everyone:
+            self.typical = max(float(np.median(s2)), self.quiet)
+        pinned = np.maximum(self.precision, self.least)
+        pull = self.typical * np.where(self.cut_off[rows, None], pinned, self.precision)
+        if renew:
+            plain = w.plain if len(w.plain) == 1 else w.plain[rows]
+            self.damping[rows] = np.clip(self.damping[rows] * np.where(worse, 10.0, 0.2), 1e-6, 10.0)
+            matrix = normal_matrix(p[rows], g, w.mono, plain)
+            diagonal = np.arange(N_PARAMS)
+            matrix[:, diagonal, diagonal] += pull
+            unit = 1 / np.sqrt(np.maximum(matrix[:, diagonal, diagonal], 1e-30))
+            matrix *= unit[:, :, None] * unit[:, None, :]
+            matrix[:, diagonal, diagonal] += self.damping[rows, None] if move else 1e-9
+            self.factor[:, :, rows] = cholesky(np.ascontiguousarray(matrix.transpose(1, 2, 0)))
+            self.unit[:, rows] = unit.T
         if not move:
             return np.zeros((0, N_PARAMS))
-        delta = (solve(factor, np.ascontiguousarray((right * unit).T)) * unit.T).T
+        right = gradient(p[rows], g, r, w.mono) - pull * (p[rows] - self.centre)
+        scale = self.unit[:, rows]
+        delta = (solve(self.factor[:, :, rows], scale * right.T) * scale).T
         delta[:, [Y0, X0]] = np.clip(delta[:, [Y0, X0]], -0.4, 0.4)
+        before = p[rows].copy()
         p[rows] += _STEP * delta
         self._bound()
-        return delta
+        return p[rows] - before
 
     def _bound(self) -> None:
         p = self.p
-        p[:, AMP] = np.clip(p[:, AMP], 1e-3 * self.amplitude, 3 * self.range)
-        p[:, [Y0, X0]] = np.clip(p[:, [Y0, X0]], -1.5, 1.5)
+        p[:, AMP] = np.clip(p[:, AMP], 1e-3 * self.amplitude, self.most)
+        p[:, [Y0, X0]] = np.clip(p[:, [Y0, X0]], self.windows.low, self.windows.high)
         p[:, PA : PC + 1] = np.clip(p[:, PA : PC + 1], 0.15, 8.0)
         limit = 0.9 * np.sqrt(p[:, PA] * p[:, PC])
         p[:, PM] = np.clip(p[:, PM], -limit, limit)

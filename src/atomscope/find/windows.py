@@ -25,6 +25,8 @@ class Windows:
     size: int
     count: np.ndarray  # (n,)
     plain: np.ndarray  # (n or 1, 6)
+    low: np.ndarray  # (n, 2) least and
+    high: np.ndarray  # (n, 2) most (y0, x0), so that centres stay in the frame
     edge: np.ndarray  # (n,) bool: the least window leaves the frame, or much of it was not measured
 
 
@@ -57,16 +59,18 @@ def cut(image: np.ndarray, good: np.ndarray | None, place: np.ndarray, sigma: fl
     count = weight.sum(axis=1)
     room = np.minimum(base, np.array(image.shape) - 1 - base).min(axis=1)
     edge = (room < int(LEAST_RADIUS * sigma)) | (count < 0.7 * len(dr))
-    if weight.all():
-        return Windows(sigma, base, mono, index, flat[index], None, flat.size, count, quadratic.sum(0)[None], edge)
-    w = weight.astype(np.float32)
-    return Windows(sigma, base, mono, index, flat[index], w, flat.size, count, w @ quadratic, edge)
+    low = np.maximum((-0.5 - base) / sigma, -1.5)
+    high = np.minimum((np.array(image.shape) - 0.5 - base) / sigma, 1.5)
+    w = None if weight.all() else weight.astype(np.float32)
+    plain = quadratic.sum(axis=0)[None] if w is None else w @ quadratic
+    return Windows(sigma, base, mono, index, flat[index], w, flat.size, count, plain, low, high, edge)
 
 
 def initial(windows: Windows, start: np.ndarray) -> np.ndarray:
     """Guess the parameters of round columns that start at ``start``, shape (n, 2), px. Shape (n, 9)."""
     p = np.zeros((len(start), N_PARAMS))
     outer = windows.mono[:, 3] + windows.mono[:, 5] > 2.5
+    outer &= np.cumsum(outer) % 2 == 0  # every other pixel is enough to start from
     rim = windows.data[:, outer] if outer.any() else windows.data
     if windows.weight is not None:
         rim = np.where((windows.weight[:, outer] if outer.any() else windows.weight) > 0, rim, np.float32(np.inf))
