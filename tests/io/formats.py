@@ -299,6 +299,50 @@ def _mrc(path: Path, a: np.ndarray) -> None:
     path.write_bytes(bytes(header) + a.astype("<u2").tobytes())
 
 
+def _merlin(path: Path, a: np.ndarray) -> None:
+    """Merlin's mib: a text header of 384 bytes before each frame; rows run upwards."""
+    for_each = (
+        "MQ1,{:06d},00384,01,{:04d},{:04d},U16,   1x1,01,2021-05-07 16:51:10.905800928,0.000555,0,0,0,"
+        "1.2E+2,5.1E+2,0.0,0.0,0.0,0.0,0.0,0.0,3RX,175,511,MQ1A,2021-05-07T16:51:10.905800928Z,555000ns,16,"
+    )
+    with path.open("wb") as file:
+        for i, frame in enumerate(a):
+            file.write(for_each.format(i + 1, frame.shape[1], frame.shape[0]).encode().ljust(384, b"\0"))
+            file.write(frame[::-1].astype(">u2").tobytes())
+
+
+def _rosetta_signal(a: np.ndarray) -> dict:
+    axes = [
+        {**axis, "size": n, "index_in_array": i, "_type": "UniformDataAxis", "is_binned": False}
+        for i, (axis, n) in enumerate(zip(_HYPERSPY, a.shape, strict=True))
+    ]
+    return {
+        "data": a,
+        "axes": axes,
+        "metadata": {"General": {"title": "a movie"}, "Signal": {"signal_type": ""}},
+        "original_metadata": {},
+        "attributes": {"_lazy": False, "ragged": False},
+        "learning_results": {},
+        "package": "hyperspy",
+        "package_version": "2.0",
+        "package_info": {},
+        "tmp_parameters": {},
+        "models": {},
+    }
+
+
+def _hspy_by_hyperspys_library(path: Path, a: np.ndarray) -> None:
+    from rsciio.hspy import file_writer
+
+    file_writer(str(path), _rosetta_signal(a))
+
+
+def _emd_by_hyperspys_library(path: Path, a: np.ndarray) -> None:
+    from rsciio.emd import file_writer
+
+    file_writer(str(path), _rosetta_signal(a))
+
+
 def _blockfile(path: Path, a: np.ndarray) -> None:
     from rsciio.blockfile import file_writer
 
@@ -403,6 +447,16 @@ FORMATS = (
         _blockfile,
         lambda: np.ascontiguousarray(scan()[:, :, :, :ROWS]),
         [("scan_row", 0.5, "nm"), ("scan_col", 0.5, "nm"), ("row", 2e5, "nm"), ("col", 2e5, "nm")],
+        extra=True,
+    ),
+    Format("hspy of hyperspy", "a.hspy", _hspy_by_hyperspys_library, movie, MOVIE, extra=True),
+    Format("emd of hyperspy", "a.emd", _emd_by_hyperspys_library, movie, MOVIE, extra=True),
+    Format(
+        "merlin",
+        "a.mib",
+        _merlin,
+        lambda: np.random.default_rng(7).integers(0, 60000, (11, 64, 64)).astype(">u2").astype(np.uint16),
+        PIXEL_MOVIE,
         extra=True,
     ),
     Format("ripple", "a.rpl", _ripple, movie, MOVIE, extra=True),

@@ -123,6 +123,12 @@ def test_frames_and_other_columns_of_other_programs_are_kept(tmp_path):
     assert np.isnan(sites.table["mass"][1])
 
 
+def test_lengths_beside_pixels_are_kept_as_they_are(tmp_path):
+    (tmp_path / "a.csv").write_text("row,col,row_nm,col_nm\n62,79,1.2,1.6\n")
+    table = read_table(tmp_path / "a.csv").table
+    assert (table["row"][0], table["row_nm"][0], table["col_nm"][0]) == (62, 1.2, 1.6)
+
+
 def test_nanometres_need_the_pixel_size(tmp_path):
     (tmp_path / "a.csv").write_text("x (nm),y (nm)\n1.5,2.0\n")
     with pytest.raises(InputError, match="axes"):

@@ -75,6 +75,8 @@ def sites_from_frame(
     rest: dict[str, np.ndarray] = {}
     for column in table.columns:
         name = split[column][0]
+        if name in ("row", "col") and "[" not in str(column):
+            name = str(column)  # row_nm beside row: another program's own column
         if column not in used and name not in ("row", "col", "frame", *_CORE_OTHER, *rest):
             rest[name] = table[column].to_numpy()
     given = {split[c][0]: c for c in table.columns if split[c][0] in _CORE_OTHER}

@@ -184,7 +184,9 @@ def lazy_stack(
     """Return a Stack with one frame a chunk, read by ``read(navigation indices)``."""
     check_shape(path, shape, dtype)
     frames = LazyFrames(read, shape, dtype, path)
-    return Stack.from_array(frames, axes, name=name or path.stem, source=str(path), metadata=metadata)
+    return Stack.from_array(
+        frames, axes, name=name or path.stem.removesuffix(".ome"), source=str(path), metadata=metadata
+    )
 
 
 def head(path: Path, n: int = 64) -> bytes:

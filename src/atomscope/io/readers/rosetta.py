@@ -93,8 +93,18 @@ class OpenRosetta:
         self.path, self.index, self.chunks = path, index, chunks
 
     def __call__(self) -> Any:
-        """Return the array."""
-        return _read(self.path, self.chunks)[self.index]["data"]
+        """Return the array.
+
+        A reader that drops axes of one step itself wants chunks for them as well; one that wants something else
+        again gets none: right still, though a frame may then cost more than a frame.
+        """
+        for chunks in (self.chunks, (1, *self.chunks)):
+            try:
+                return _read(self.path, chunks)[self.index]["data"]
+            except DamagedFileError as error:
+                if not isinstance(error.__cause__, ValueError):
+                    raise
+        return _read(self.path)[self.index]["data"]
 
 
 def _chunks(layout: Layout, ndim: int) -> tuple[int, ...]:
@@ -133,7 +143,24 @@ def _read(path: Path, chunks: tuple[int, ...] | None = None) -> list[dict[str, A
             raise DamagedFileError(f"{path}: its header makes no sense ({error})") from error
 
 
+def _check_merlin(path: Path) -> None:
+    """Look whether a Merlin file ends with a whole frame: the library reads the whole frames without a word."""
+    fields = head(path, 384).decode("ascii", "replace").split(",")
+    size = path.stat().st_size
+    try:
+        depth = {"U08": 1, "U16": 2, "U32": 4}[fields[6].strip()]
+        record = int(fields[2]) + int(fields[4]) * int(fields[5]) * depth
+    except (IndexError, KeyError, ValueError):
+        return  # a raw or unknown kind: the library decides
+    if size % record:
+        raise DamagedFileError(
+            f"{path}: truncated, {size} bytes are {size // record} frames of {record} bytes and a part of one"
+        )
+
+
 def _found(path: Path) -> list[tuple[DatasetInfo, dict[str, Any], Layout]]:
+    if path.suffix.lower() == ".mib":
+        _check_merlin(path)
     records = _read(path)
     found = []
     for i, record in enumerate(records):
