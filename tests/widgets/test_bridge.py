@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from napari.components import ViewerModel
+from napari.layers import Image, Points
+
 from atomscope.data import Sites
 from atomscope.errors import InputError
 from atomscope.widgets.bridge import axes_of, current_frame, sites_of, stack_of, write_columns
-from napari.components import ViewerModel
-from napari.layers import Image, Points
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from napari.layers import Image, Layer, Points
+
 from atomscope import pipeline
 from atomscope.data import Stack
 from atomscope.data.params import RVAE, ClusterParams, CropParams, FindParams, FitParams
@@ -15,7 +17,6 @@ from atomscope.widgets import picker, samples
 from atomscope.widgets.reader import get_reader, image_tuple
 from atomscope.widgets.script import as_python
 from atomscope.widgets.writer import write_points
-from napari.layers import Image, Layer, Points
 
 
 def test_a_dropped_tiff_is_a_lazy_calibrated_layer(tmp_path):
@@ -86,7 +87,9 @@ def test_closing_the_question_opens_nothing_and_says_so(two_in_one, qtbot, monke
         get_reader(str(two_in_one))(str(two_in_one))
 
 
-@pytest.mark.parametrize("sample", [samples.graphene, samples.mos2_movie, samples.gold_grain_boundary, samples.perovskite])
+@pytest.mark.parametrize(
+    "sample", [samples.graphene, samples.mos2_movie, samples.gold_grain_boundary, samples.perovskite]
+)
 def test_every_sample_opens_calibrated(sample):
     data, kwargs, kind = sample()[0]
     layer = Layer.create(data, kwargs, kind)

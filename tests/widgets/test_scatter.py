@@ -4,11 +4,12 @@ import time
 
 import numpy as np
 import pytest
-from atomscope.widgets.linking import MOST_SELECTED, SelectionLink
-from atomscope.widgets.scatter import DOTS, LatentScatter, inside_polygon
 from napari.layers import Points
 from qtpy.QtWidgets import QWidget
 from skimage.measure import points_in_poly
+
+from atomscope.widgets.linking import MOST_SELECTED, SelectionLink
+from atomscope.widgets.scatter import DOTS, LatentScatter, inside_polygon
 
 
 def test_the_lasso_agrees_with_a_reference_on_a_wild_polygon():

@@ -48,6 +48,8 @@ class Task:
         self.name = name
         self._work = work
         self._stop = threading.Event()
+        #: Set when the work is over, however it ended.
+        self.ended = threading.Event()
         self.worker: Any = None
         self.reports: deque[Progress] = deque()
 
@@ -71,6 +73,7 @@ class Task:
         thread = threading.Thread(target=self._run, args=(box,), name=self.name, daemon=True)
         thread.start()
         thread.join()
+        self.ended.set()
         return box[0]
 
     def _run(self, box: list[Outcome]) -> None:
