@@ -162,8 +162,10 @@ def _fitted(frame: Frame, found: Detection, params: FindParams) -> pd.DataFrame:
             "residual": fit.residual,
         }
     )
-    # Two starts can end on the same column.
-    keep = drop_close(table[["row", "col"]].to_numpy(), found.snr, 0.5 * params.min_separation * found.spacing)
+    # Two starts can end on the same column; and what is centred outside the frame is no site of it.
+    place = table[["row", "col"]].to_numpy()
+    keep = drop_close(place, found.snr, 0.5 * params.min_separation * found.spacing)
+    keep &= ((place >= -0.5) & (place <= np.array(frame.image.shape) - 0.5)).all(axis=1)
     return table[keep].reset_index(drop=True)
 
 

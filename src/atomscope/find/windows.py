@@ -10,6 +10,8 @@ from atomscope.find.gauss import AMP, BG, N_PARAMS, N_QUADRATIC, PA, PC, X0, Y0,
 
 #: Least radius of a fit window over the column width; a column nearer than this to the border is at the edge.
 LEAST_RADIUS = 2.75
+#: So many column widths a centre may lie outside: what such a column adds to the frame must not shift its neighbours.
+OUTSIDE = 1.0
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Windows:
     count: np.ndarray  # (n,)
     plain: np.ndarray  # (n or 1, 6)
     low: np.ndarray  # (n, 2) least and
-    high: np.ndarray  # (n, 2) most (y0, x0), so that centres stay in the frame
+    high: np.ndarray  # (n, 2) most (y0, x0), so that centres stay near the frame
     edge: np.ndarray  # (n,) bool: the least window leaves the frame, or much of it was not measured
 
 
@@ -59,8 +61,8 @@ def cut(image: np.ndarray, good: np.ndarray | None, place: np.ndarray, sigma: fl
     count = weight.sum(axis=1)
     room = np.minimum(base, np.array(image.shape) - 1 - base).min(axis=1)
     edge = (room < int(LEAST_RADIUS * sigma)) | (count < 0.7 * len(dr))
-    low = np.maximum((-0.5 - base) / sigma, -1.5)
-    high = np.minimum((np.array(image.shape) - 0.5 - base) / sigma, 1.5)
+    low = np.maximum(-base / sigma - OUTSIDE, -1.5)
+    high = np.minimum((np.array(image.shape) - 1 - base) / sigma + OUTSIDE, 1.5)
     w = None if weight.all() else weight.astype(np.float32)
     plain = quadratic.sum(axis=0)[None] if w is None else w @ quadratic
     return Windows(sigma, base, mono, index, flat[index], w, flat.size, count, plain, low, high, edge)
