@@ -45,7 +45,15 @@ test: system $(STAMP)
 slow: system $(STAMP)
 	$(PY) -m pytest -m slow
 
-bench: $(STAMP)
+# The peers live in a venv of their own: some pin what we do not.
+.venv-peers/.installed:
+	$(PYTHON) -m venv .venv-peers
+	-.venv-peers/bin/python -m pip install -q "torch==2.13.0" trackpy pyroved gpytorch scikit-learn scikit-image \
+		opencv-python-headless "mendeleev<=0.6.1" networkx progressbar2
+	-.venv-peers/bin/python -m pip install -q --no-deps atomai
+	@touch $@
+
+bench: $(STAMP) .venv-peers/.installed
 	$(PY) benchmarks/run.py
 
 docs: system $(STAMP)

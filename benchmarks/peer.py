@@ -1,0 +1,72 @@
+"""One job of a peer, timed. Run by ``bench_peers.py`` in the venv of the peers: ``python peer.py JOB INPUT.npz``.
+
+Prints one line of JSON: what was done a second. It imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+import time
+import warnings
+
+import numpy as np
+
+warnings.filterwarnings("ignore")
+
+
+def trackpy_find(data) -> dict:
+    import trackpy
+
+    trackpy.quiet()
+    frame, diameter = data["frame"], int(data["diameter"])
+    trackpy.locate(frame[:64, :64], diameter)  # compile
+    start = time.perf_counter()
+    found = trackpy.locate(frame, diameter, percentile=20)
+    return {"per_s": len(found) / (time.perf_counter() - start), "positions": found[["y", "x"]].to_numpy().tolist()}
+
+
+def atomai_crop(data) -> dict:
+    from atomai.utils import extract_subimages
+
+    movie, coordinates = data["movie"][..., None], data["coordinates"]
+    sites = {i: np.column_stack([c, np.zeros(len(c))]) for i, c in enumerate(coordinates)}
+    start = time.perf_counter()
+    cut = extract_subimages(movie, sites, 32)[0]
+    return {"per_s": len(cut) / (time.perf_counter() - start)}
+
+
+def atomai_train(data) -> dict:
+    from atomai.models import rVAE
+
+    x = data["patches"]
+    model = rVAE(x.shape[1:], latent_dim=2, numhidden_encoder=128, numhidden_decoder=128)
+    start = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        model.fit(x, training_cycles=1, batch_size=200, filename="/dev/null", loss="mse")
+    return {"per_s": len(x) / (time.perf_counter() - start)}
+
+
+def pyroved_train(data) -> dict:
+    import pyroved as pv
+    import torch
+
+    x = torch.as_tensor(data["patches"])
+    loader = pv.utils.init_dataloader(x, batch_size=200)
+    model = pv.models.iVAE(x.shape[1:], 2, ["r", "t"], sampler_d="gaussian", sigmoid_d=False)
+    trainer = pv.trainers.SVItrainer(model)
+    start = time.perf_counter()
+    trainer.step(loader)
+    return {"per_s": len(x) / (time.perf_counter() - start)}
+
+
+if __name__ == "__main__":
+    job, path = sys.argv[1:]
+    with np.load(path) as npz:
+        inputs = dict(npz)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        result = globals()[job](inputs)
+    print(json.dumps(result))
