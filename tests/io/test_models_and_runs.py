@@ -15,7 +15,7 @@ import pytest
 import yaml
 from test_tables import make
 
-from atomscope.data import ModelState, Run
+from atomscope.data import ModelState, Run, Stack
 from atomscope.errors import DamagedFileError, FileError, InputError, SaveError, UnknownFormatError
 from atomscope.io import (
     list_runs,
@@ -26,9 +26,11 @@ from atomscope.io import (
     recipe_lines,
     sample_folder,
     sample_path,
+    save_stack,
     write_model,
     write_recipe,
     write_run,
+    write_table,
 )
 
 
@@ -178,7 +180,7 @@ class TestModels:
             if i == 1: print("go", flush=True)
         """
         rng = np.random.default_rng(0)
-        for _ in range(4):
+        for _ in range(3):
             child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
             assert child.stdout.readline().strip() == "go"
             try:
@@ -335,6 +337,38 @@ class TestRuns:
         assert listed[0]["val_loss"] == 0.2
         assert "run.json" in listed[2]["error"]
         assert list_runs(tmp_path / "a")[0]["name"] == "old"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 300 kB."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root may make a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("this system does not let root mount")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_disk_that_is_really_full_loses_nothing(small_disk):
+    write_run(run(), small_disk / "out")
+    noise = np.random.default_rng(0).integers(0, 60000, (40, 64, 64)).astype(np.uint16)
+    many = make(20_000)
+    heavy = ModelState({"kind": "x"}, (8, 8), 1, {"w": np.random.default_rng(0).normal(size=100_000)})
+    for save in (
+        lambda: save_stack(Stack.from_array(noise), small_disk / "a.zarr", shard_frames=8),
+        lambda: write_table(many, small_disk / "t.parquet"),
+        lambda: write_table(many, small_disk / "t.csv"),
+        lambda: write_model(heavy, small_disk / "m.safetensors"),
+        lambda: write_run(run(sites=many, name="second"), small_disk / "out"),
+        lambda: write_run(run(model=heavy, name="second"), small_disk / "out"),
+    ):
+        with pytest.raises(SaveError, match="disk is full"):
+            save()
+        assert [p.name for p in small_disk.iterdir()] == ["out"]
+    assert read_run(small_disk / "out").name == run().name
 
 
 class TestRecipes:

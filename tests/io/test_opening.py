@@ -184,6 +184,16 @@ class TestTiff:
             open_stack(tmp_path / "a.tif")
         assert open_stack(tmp_path / "a.tif", key="1").shape == (30, 20)
 
+    def test_inches_of_imagej_are_a_printers(self, tmp_path):
+        tifffile.imwrite(
+            tmp_path / "a.tif",
+            np.zeros((20, 20), np.uint8),
+            imagej=True,
+            resolution=(72, 72),
+            metadata={"unit": "inch"},
+        )
+        assert open_stack(tmp_path / "a.tif").axes[0].unit == "pixel"
+
 
 class TestPictures:
     def test_colour_grey_alpha_and_palette(self, tmp_path):
@@ -381,6 +391,13 @@ class TestZarr:
             assert stack.data.chunksize == (1, 24, 24)
             for i in (0, 59, 7, 49, 50, 6):
                 assert stack.frame(i).tobytes() == truth[i].tobytes()
+
+    def test_dimension_names_say_which_axes_are_the_image(self, tmp_path):
+        truth = RNG.random((8, 9, 4))
+        zarr.create_array(str(tmp_path / "a.zarr"), data=truth, dimension_names=("y", "x", "time"))
+        stack = open_stack(tmp_path / "a.zarr")
+        assert [a.name for a in stack.axes] == ["frame", "row", "col"]
+        np.testing.assert_array_equal(compute(stack.data), truth.transpose(2, 0, 1))
 
     def test_a_zipped_zarr(self, tmp_path):
         truth = RNG.random((3, 10, 12))

@@ -69,7 +69,9 @@ def _imagej(tif: Any, series: Any) -> _Found:
     found: _Found = {}
     unit = meta.get("unit")
     known = normalise_unit(unit)
-    if known is None or known[0] != "pixel":
+    if str(unit).lower() in ("inch", "cm"):  # what ImageJ says of a picture with a printer's resolution
+        found |= {k: v for k, v in _plain(series).items() if k in "XY"}
+    elif known is None or known[0] != "pixel":
         for letter, tag in (("X", "XResolution"), ("Y", "YResolution")):
             per_unit = _ratio(series.keyframe, tag)
             if per_unit:

@@ -124,7 +124,12 @@ def _layout(node: Any, array: Any, key: str, source: str) -> tuple[Layout, dict[
     names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
     if len(names) != ndim:
         names = ("",) * ndim
-    return arrange([FileAxis(str(n or ""), navigate=i < ndim - 2) for i, n in enumerate(names)], source), metadata
+    names = [str(n or "") for n in names]
+    lower = [n.lower() for n in names]
+    image = ("y", "x") if lower.count("y") == lower.count("x") == 1 else tuple(lower[-2:])
+    by_name = len(set(lower)) == ndim
+    told = [FileAxis(n, navigate=(n.lower() not in image) if by_name else i < ndim - 2) for i, n in enumerate(names)]
+    return arrange(told, source), metadata
 
 
 def _parent(node: Any, key: str) -> Any:
