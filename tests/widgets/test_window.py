@@ -251,7 +251,7 @@ def test_closing_the_window_while_it_trains_is_clean(make_napari_viewer, qtbot, 
     qtbot.waitUntil(lambda: len(train.loss.rows) >= 1, timeout=60_000)
     task = train.runner._task
     viewer.close()
-    qtbot.waitUntil(task.should_stop, timeout=5000)
+    qtbot.waitUntil(task.stop.unwanted, timeout=5000)
     qtbot.waitUntil(lambda: task.ended.is_set(), timeout=20_000)
     qtbot.wait(200)
 

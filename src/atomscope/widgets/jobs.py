@@ -7,11 +7,10 @@ empties twenty times a second, so that a fast job cannot flood the event loop, a
 
 from __future__ import annotations
 
-import contextlib
+import atexit
 import logging
-import os
-import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Any
 from napari.qt.threading import create_worker
 from napari.utils import cancelable_progress
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal, Slot
 from qtpy.QtWidgets import QApplication
 
 from atomscope.data.progress import Progress
@@ -41,59 +40,70 @@ class Outcome:
     error: BaseException | None = None
 
 
+class Stop:
+    """What the work asks whether it should stop. Called, it says yes as soon as anyone asked."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._dropped = threading.Event()
+        self.worker: Any = None
+
+    def __call__(self) -> bool:
+        """Whether to stop: Cancel was pressed, or nobody waits any more."""
+        return self._asked.is_set() or self.unwanted()
+
+    def unwanted(self) -> bool:
+        """Whether nobody waits for an answer: the window was closed, or a newer job took over."""
+        return self._dropped.is_set() or bool(self.worker is not None and self.worker.abort_requested)
+
+    def ask(self, drop: bool = False) -> None:
+        """Ask the work to stop, and say with ``drop`` that not even a part of it is wanted; from any thread."""
+        self._asked.set()
+        if drop:
+            self._dropped.set()
+
+
 class Task:
     """What the worker thread runs. Its ``str`` is what napari says when it is closed while it runs."""
+
+    __name__ = "task"
 
     def __init__(self, name: str, work: Callable[..., Any]) -> None:
         self.name = name
         self._work = work
-        self._stop = threading.Event()
+        self.stop = Stop()
         #: Set when the work is over, however it ended.
         self.ended = threading.Event()
-        self.worker: Any = None
         self.reports: deque[Progress] = deque()
 
     def __str__(self) -> str:
         return self.name
 
-    __name__ = "task"
-
-    def stop(self) -> None:
-        """Ask the work to stop; safe from any thread."""
-        self._stop.set()
-
-    def should_stop(self) -> bool:
-        """Whether anyone asked: the Cancel button, a closed window, or napari itself."""
-        return self._stop.is_set() or bool(self.worker is not None and self.worker.abort_requested)
-
     def __call__(self) -> Outcome:
         """Work; whatever happens becomes an Outcome."""
-        box: list[Outcome] = []
-        # A thread of its own, because a thread's priority cannot be raised again for the next user of the pool.
-        thread = threading.Thread(target=self._run, args=(box,), name=self.name, daemon=True)
-        thread.start()
-        thread.join()
-        self.ended.set()
-        return box[0]
-
-    def _run(self, box: list[Outcome]) -> None:
-        yield_to_the_window()
         try:
-            box.append(Outcome(self._work(on_progress=self.reports.append, should_stop=self.should_stop)))
+            return Outcome(self._work(on_progress=self.reports.append, should_stop=self.stop))
         except Stopped as stop:
-            box.append(Outcome(stop.partial, stopped=True))
-        except BaseException as error:
-            box.append(Outcome(error=error))
+            return Outcome(stop.partial, stopped=True)
+        except Exception as error:
+            return Outcome(error=error)
+        finally:
+            self.ended.set()
 
 
-def yield_to_the_window() -> None:
-    """Lower the priority of this thread and of those that it starts: drawing goes before computing.
+_alive: weakref.WeakSet[Task] = weakref.WeakSet()
 
-    On Linux a thread has its own priority; elsewhere nothing is done.
-    """
-    if sys.platform.startswith("linux"):
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
+
+def _wait_at_exit() -> None:
+    """Let threads end before Python takes Qt down: Qt aborts the process for one that reports after that."""
+    for task in list(_alive):
+        task.stop.ask(drop=True)
+    pool = QThreadPool.globalInstance()
+    if pool is not None:
+        pool.waitForDone(20_000)
+
+
+atexit.register(_wait_at_exit)
 
 
 class JobRunner(QObject):
@@ -125,7 +135,7 @@ class JobRunner(QObject):
         self.destroyed.connect(lambda *_: _stop(holder))
         app = QApplication.instance()
         if app is not None:
-            app.aboutToQuit.connect(self.cancel)
+            app.aboutToQuit.connect(self.drop)
 
     @property
     def busy(self) -> bool:
@@ -154,7 +164,7 @@ class JobRunner(QObject):
         name : str
             Shown in the activity dock.
         work : callable
-            Pure work; called with ``on_progress`` and ``should_stop`` only.
+            Pure work; called with ``on_progress`` and ``should_stop`` (a :class:`Stop`) only.
         on_done : callable
             Called on the GUI thread with the value (the part that was finished, or None, when it was stopped),
             and whether it was stopped.
@@ -169,10 +179,11 @@ class JobRunner(QObject):
         self._cancelling = False
         self._callbacks = (on_done, on_error, on_reports)
         self._bar = cancelable_progress(total=total, desc=name)
-        task.worker = create_worker(task, _ignore_errors=True)
-        # `receiver` lives on the GUI thread and dies with this object: a late answer is then dropped by Qt.
-        task.worker.returned.connect(_Receiver(self, task).take)
-        task.worker.start()
+        _alive.add(task)
+        worker = task.stop.worker = create_worker(task, _ignore_errors=True)
+        # The receiver lives on the GUI thread and dies with this object: a late answer is then dropped by Qt.
+        worker.returned.connect(_Receiver(self, task).take)
+        worker.start()
         self._timer.start()
         self.busy_changed.emit(True)
 
@@ -180,14 +191,14 @@ class JobRunner(QObject):
         """Ask the running job to stop; it answers through ``on_done`` within one batch or frame."""
         if self._task is not None and not self._cancelling:
             self._cancelling = True
-            self._task.stop()
+            self._task.stop.ask()
             self.busy_changed.emit(True)
 
     def drop(self) -> None:
         """Stop the running job and forget it: its result is not wanted any more."""
         if self._task is None:
             return
-        self._task.stop()
+        self._task.stop.ask(drop=True)
         self._end()
 
     def _end(self) -> None:
@@ -242,7 +253,9 @@ class _Receiver(QObject):
         self._runner = runner
         self._task = task
 
+    @Slot(object)
     def take(self, outcome: Outcome) -> None:
+        """Hand the answer over."""
         self._runner.finish(self._task, outcome)
         self.deleteLater()
 
@@ -250,7 +263,7 @@ class _Receiver(QObject):
 def _stop(holder: dict[str, Task | None]) -> None:
     task = holder["task"]
     if task is not None:
-        task.stop()
+        task.stop.ask(drop=True)
 
 
 def show_error(error: BaseException) -> None:

@@ -99,8 +99,8 @@ class TrainRvaeWidget(Panel):
 
         def work(on_progress: Any, should_stop: Any) -> Any:
             model = pipeline.fit(patches, spec, params, on_progress=on_progress, should_stop=should_stop)
-            # A cancelled model is a model: what it has learnt so far is shown. Encoding takes a moment.
-            table = pipeline.encode(model, patches, device=params.device)
+            # A cancelled model is a model: what it has learnt so far is shown, if anyone is still there to see it.
+            table = pipeline.encode(model, patches, device=params.device, should_stop=should_stop.unwanted)
             picture = pipeline.manifold(model) if spec.latent_dim > 0 else None
             return model, table, picture
 
