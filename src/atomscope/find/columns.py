@@ -104,7 +104,7 @@ def _result(solver: Solver, start: np.ndarray) -> Fit:
     det = np.maximum(p[:, PA] * p[:, PC] - p[:, PM] ** 2, 1e-12)
     sigma = w.unit * det**-0.25
     failed = ~np.isfinite(p).all(axis=1) | (moved > max(1.5, w.unit)) | (p[:, AMP] <= 2e-3 * solver.amplitude)
-    own = np.ascontiguousarray(covariance[:3, :3].transpose(2, 0, 1))
+    own = np.ascontiguousarray(covariance.transpose(2, 0, 1))
     own[:, 1:] *= w.unit
     own[:, :, 1:] *= w.unit
     joint = own.copy()

@@ -8,6 +8,8 @@ moments, which are products of one (sites, pixels) matrix with one fixed (pixels
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 #: Parameters of a column, in order: amplitude, y0, x0, precisions a, c, m, background b, slopes b_u, b_v.
@@ -120,12 +122,13 @@ def solve(lower: np.ndarray, right: np.ndarray) -> np.ndarray:
     return x
 
 
-def inverse(lower: np.ndarray) -> np.ndarray:
-    """Inverses from factors of :func:`cholesky`. Shape (k, k, n)."""
+def inverse(lower: np.ndarray, which: Sequence[int] | None = None) -> np.ndarray:
+    """Return columns ``which`` of the inverses (all when absent), from Cholesky factors. Shape (k, columns, n)."""
     k, _, n = lower.shape
-    out = np.empty_like(lower)
-    for i in range(k):
+    columns = range(k) if which is None else which
+    out = np.empty((k, len(columns), n))
+    for at, i in enumerate(columns):
         unit = np.zeros((k, n))
         unit[i] = 1
-        out[:, i] = solve(lower, unit)
+        out[:, at] = solve(lower, unit)
     return out

@@ -28,7 +28,7 @@ from atomscope.find.gauss import (
 from atomscope.find.windows import Windows
 
 _FEW = 10  # columns; with fewer the spread of a frame cannot be known
-_ALWAYS = 3  # runs of so few steps look anew at every one
+_CALM = 0.02  # of a column width: such a step is small
 _STEP = 0.85  # all columns move at once: a full step would overshoot where they overlap
 
 
@@ -75,13 +75,15 @@ class Solver:
         if self.inner.sum() < _FEW:
             self.prior(shape=0.3, slope=0.02)
             return
-        variance = self.covariance()[np.arange(N_PARAMS), np.arange(N_PARAMS)] * self.typical
+        learnt = (PA, PC, PM, BU, BV)
+        inverses = inverse(self.factor, learnt)
         height = float(np.median(self.p[self.inner, AMP]))
-        for k, floor in ((PA, 0.03), (PC, 0.03), (PM, 0.03), (BU, 0.002 * height), (BV, 0.002 * height)):
+        for at, (k, floor) in enumerate(zip(learnt, (0.03, 0.03, 0.03, 0.002 * height, 0.002 * height), strict=True)):
             value = self.p[self.inner, k]
             middle = float(np.median(value))
             seen = (1.4826 * float(np.median(np.abs(value - middle)))) ** 2
-            noise = float(np.median(variance[k, self.inner]))
+            variance = inverses[k, at] * self.unit[k] ** 2 * self.typical
+            noise = float(np.median(variance[self.inner]))
             # Undo the shrinkage of the prior in force, to see the columns as they would be without it.
             kept = float(np.clip(1 - noise * self.precision[k], 0.2, 1.0))
             self.precision[k] = 1 / max(seen / kept**2 - noise / kept, floor**2)
@@ -90,9 +92,11 @@ class Solver:
     def run(self, most: int) -> None:
         """Take up to ``most`` steps; columns at rest are left alone but looked at again at the end."""
         active: Any = np.arange(self.n)
-        for step in range(most):
-            # After two steps the normal matrix hardly changes; few columns are cheap to look at anew.
-            delta = self._step(active, renew=step < 2 or len(active) < self.n or most <= _ALWAYS)
+        calm = False
+        for _ in range(most):
+            # Once nearly all columns are nearly at rest the normal matrix no longer changes.
+            delta = self._step(active, renew=not (calm and len(active) == self.n))
+            calm = bool(np.mean(np.abs(delta[:, [Y0, X0]]).max(axis=1) > _CALM) < 0.05)
             precision = np.sqrt(self.s2[active]) / self.p[active, AMP] / self.windows.unit
             moving = np.hypot(delta[:, Y0], delta[:, X0]) > np.maximum(1e-4, 0.05 * precision)
             active = np.asarray(active[moving])
@@ -107,8 +111,9 @@ class Solver:
         return self.covariance()
 
     def covariance(self) -> np.ndarray:
-        """Covariance of every column's parameters over the noise variance. Shape (9, 9, n)."""
-        return inverse(self.factor) * self.unit[:, None] * self.unit[None]
+        """Return the covariance of amplitude, y0 and x0 over the noise variance. Shape (3, 3, n)."""
+        unit = self.unit[:3]
+        return inverse(self.factor, (AMP, Y0, X0))[:3] * unit[:, None] * unit[None]
 
     def _step(self, active: np.ndarray, renew: bool, move: bool = True) -> np.ndarray:
         w, p = self.windows, self.p
