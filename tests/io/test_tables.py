@@ -195,7 +195,7 @@ def test_a_failed_write_leaves_the_old_table(tmp_path, monkeypatch):
 
 
 def test_a_long_table_comes_back(tmp_path):
-    n = 200_000
+    n = 50_000
     rng = np.random.default_rng(0)
     sites = Sites.from_positions(rng.random(n), rng.random(n), z1=rng.random(n), axes=AXES)
     back = read_table(write_table(sites, tmp_path / "a.parquet"))
