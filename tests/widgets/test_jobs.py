@@ -91,6 +91,7 @@ def test_the_cancel_button_of_the_activity_dock_works(qtbot, runner):
     log = Log()
     log.start(runner, steps(1000))
     qtbot.waitUntil(lambda: bool(log.reports), timeout=5000)
+    qtbot.waitUntil(lambda: runner._bar is not None, timeout=2000)
     runner._bar.cancel()  # what the button in the dock calls
     qtbot.waitUntil(lambda: bool(log.done), timeout=2000)
     assert log.done[0][1]

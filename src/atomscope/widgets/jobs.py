@@ -124,6 +124,8 @@ class JobRunner(QObject):
         super().__init__(parent)
         self._task: Task | None = None
         self._bar: Any = None
+        self._making_bar = False
+        self._total = 0
         self._cancelling = False
         self._callbacks: tuple[Any, Any, Any] = (None, None, None)
         self._timer = QTimer(self)
@@ -178,7 +180,7 @@ class JobRunner(QObject):
         self._holder["task"] = task
         self._cancelling = False
         self._callbacks = (on_done, on_error, on_reports)
-        self._bar = cancelable_progress(total=total, desc=name)
+        self._total = total
         _alive.add(task)
         worker = task.stop.worker = create_worker(task, _ignore_errors=True)
         # The receiver lives on the GUI thread and dies with this object: a late answer is then dropped by Qt.
@@ -214,8 +216,31 @@ class JobRunner(QObject):
         task = self._task
         if task is None:
             return
-        if self._bar is not None and self._bar.is_canceled:
+        if self._bar is None and not self._make_bar(task):
+            return
+        if self._bar.is_canceled:
             self.cancel()
+        self._deliver(task)
+
+    def _make_bar(self, task: Task) -> bool:
+        """Make the bar in the activity dock; return whether there is one and the task still runs.
+
+        Not done in `start`: napari lets the event loop run while it makes one, and inside a button that is still
+        being pressed is no place for that. Anything may happen meanwhile, the end of the task too.
+        """
+        if self._making_bar:
+            return False
+        self._making_bar = True
+        bar = cancelable_progress(total=self._total, desc=task.name)
+        self._making_bar = False
+        if task is not self._task:
+            bar.close()
+            return False
+        self._bar = bar
+        return True
+
+    def _deliver(self, task: Task) -> None:
+        """Empty the queue of reports."""
         batch: list[Progress] = []
         while task.reports:
             batch.append(task.reports.popleft())
@@ -225,7 +250,7 @@ class JobRunner(QObject):
         if self._bar is not None:
             if last.total and self._bar.total != last.total:
                 self._bar.total = last.total
-            self._bar.update(max(0, last.done - self._bar.n) if last.done >= self._bar.n else last.done - self._bar.n)
+            self._bar.update(last.done - self._bar.n)
         self.progressed.emit(last.done, last.total, last.what)
         if self._callbacks[2] is not None:
             self._callbacks[2](batch)
@@ -234,7 +259,7 @@ class JobRunner(QObject):
         """Take the answer of a task, unless it was dropped meanwhile."""
         if task is not self._task:
             return
-        self._look()
+        self._deliver(task)
         on_done, on_error, _ = self._callbacks
         self._end()
         if outcome.error is None:

@@ -6,19 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLabel, QSizePolicy
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QSizePolicy
 
 from atomscope import pipeline
 from atomscope.data.params import ClusterParams, ShowParams
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import sites_of, write_columns
+from atomscope.widgets.decorations import Decorations
 from atomscope.widgets.form import ParamsForm
 from atomscope.widgets.hover import HoverPatch
 from atomscope.widgets.jobs import show_error
 from atomscope.widgets.latest import Latest
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.linking import SelectionLink
-from atomscope.widgets.overlay import add_or_replace, colour_by, colour_columns, has_latents, is_image, vectors_layer
+from atomscope.widgets.overlay import colour_by, colour_columns, has_latents, is_image
 from atomscope.widgets.panel import Panel, RunBar, button, note, row_label
 from atomscope.widgets.plots import Picture
 from atomscope.widgets.scatter import LatentScatter
@@ -34,7 +35,6 @@ class LatentExplorerWidget(Panel):
 
     def __init__(self, napari_viewer: Any, parent: Any = None) -> None:
         super().__init__(napari_viewer, parent)
-        self._vectors: Any = None
         self._quiet = False
         self._follows: Any = None
         self.points_box = LayerBox(self.viewer, has_latents, "train a model first")
@@ -61,16 +61,8 @@ class LatentExplorerWidget(Panel):
         self.body.addLayout(line)
         self.hover = HoverPatch()
         self.body.addWidget(self.hover)
-        ticks = QHBoxLayout()
-        self.bar_tick = QCheckBox("Colour bar")
-        self.bar_tick.setChecked(True)
-        self.bar_tick.setToolTip("Show the colour bar on the image.")
-        self.vectors_tick = QCheckBox("Angle as lines")
-        self.vectors_tick.setToolTip("Draw the angle of every site as a short line.")
-        ticks.addWidget(self.bar_tick)
-        ticks.addWidget(self.vectors_tick)
-        ticks.addStretch(1)
-        self.body.addLayout(ticks)
+        self.extras = Decorations(self.viewer, self.state, self._complain)
+        self.body.addWidget(self.extras)
         self.heading("Manifold", "What the decoder draws over the latent plane: rows are z1, columns are z2.")
         self.manifold = Picture("Train or load a model to see it.")
         self.body.addWidget(self.manifold)
@@ -90,8 +82,6 @@ class LatentExplorerWidget(Panel):
         self.colour_box.currentTextChanged.connect(self._colour_chosen)
         self.x_box.currentTextChanged.connect(self._redraw)
         self.y_box.currentTextChanged.connect(self._redraw)
-        self.bar_tick.toggled.connect(self._colour_chosen)
-        self.vectors_tick.toggled.connect(self._vectors_toggled)
         self.scatter.chosen.connect(self._lassoed)
         self.scatter.hovered.connect(self._hovered)
         self.link.from_layer.connect(self._selected_in_image)
@@ -116,6 +106,7 @@ class LatentExplorerWidget(Panel):
         self.run_bar.allow("" if points is not None else "Train a model first.")
         self._fill_boxes()
         self._redraw()
+        self.extras.follow(points, self.colour_box.currentText())
         self.hover.forget()
         model = None if points is None else self.state.work(points).model
         if model is None:
@@ -176,12 +167,13 @@ class LatentExplorerWidget(Panel):
             return
         self._quiet = True
         try:
-            colour_by(points, column, bar=self.bar_tick.isChecked())
+            colour_by(points, column, bar=self.extras.bar.isChecked())
         except AtomscopeError as error:
             self.run_bar.say(str(error), bad=True)
         finally:
             self._quiet = False
-        self.state.work(points).steps["show"] = ShowParams(color=column, vectors=self.vectors_tick.isChecked())
+        self.extras.follow(points, column)
+        self.state.work(points).steps["show"] = ShowParams(color=column, vectors=self.extras.lines.isChecked())
         self._redraw()
 
     # the selection
@@ -216,7 +208,7 @@ class LatentExplorerWidget(Panel):
         work = self.state.work(points)
         self.hover.show_site(int(points.features["site"].iloc[row]), work)
 
-    # classes, vectors, export
+    # classes, export
 
     def run(self) -> None:
         """Sort the sites into classes."""
@@ -251,28 +243,10 @@ class LatentExplorerWidget(Panel):
         self.state.tell(points, "columns")
 
     def _failed(self, error: BaseException) -> None:
-        self.run_bar.say(str(error), bad=True)
+        self._complain(str(error))
 
-    def _vectors_toggled(self, on: bool) -> None:
-        points = self.points_box.layer()
-        old, self._vectors = self._vectors, None
-        if not on or points is None:
-            if old is not None and old in self.viewer.layers:
-                self.viewer.layers.remove(old)
-            return
-        image = self.state.work(points).image_layer() or self._any_image()
-        if image is None or "angle" not in points.features:
-            self.run_bar.say("No angle to draw: train a model with rotation.", bad=True)
-            return
-        try:
-            sites = sites_of(points, image, self.viewer)
-            stack = self.state.work(points).stack or pipeline.as_stack(image.data)
-            active = self.viewer.layers.selection.active
-            self._vectors = vectors_layer(stack, sites, image, f"{points.name} angle")
-            add_or_replace(self.viewer, self._vectors, old)
-            self.viewer.layers.selection.active = active
-        except AtomscopeError as error:
-            self.run_bar.say(str(error), bad=True)
+    def _complain(self, text: str) -> None:
+        self.run_bar.say(text, bad=True)
 
     def _any_image(self) -> Any:
         return next((layer for layer in self.viewer.layers if is_image(layer)), None)

@@ -15,7 +15,8 @@ from atomscope.widgets.bridge import note_of, placement
 if TYPE_CHECKING:
     from napari.layers import Image, Points
 
-RING = "#ff9f1c"
+#: How sites are drawn before anything is learnt of them.
+RING, RING_WIDTH = "#ff9f1c", 0.12
 #: What a colour bar can be made of: columns that say where a site is or who it is are left out.
 NOT_COLOURS = ("site", "row", "col", "flag")
 
@@ -45,7 +46,7 @@ def points_layer(stack: Stack, sites: Sites, image: Image | None, name: str, col
     data, kwargs, kind = next(item for item in pipeline.layers(stack, sites, color=color) if item[2] == "points")
     kwargs = _placed(kwargs, np.asarray(data).shape[-1], image) | {"name": name}
     if color not in sites.table.columns:  # nothing learnt yet: rings, so that the atoms can be seen inside them
-        kwargs |= {"face_color": "transparent", "border_color": RING, "border_width": 0.12}
+        kwargs |= {"face_color": "transparent", "border_color": RING, "border_width": RING_WIDTH}
     return Layer.create(data, kwargs, kind)
 
 
@@ -84,7 +85,7 @@ def colour_columns(features: pd.DataFrame) -> list[str]:
 def colour_by(points: Points, column: str, colormap: str | None = None, bar: bool = True) -> None:
     """Colour points by a feature column: cyclic colours for angles, one colour a class for classes."""
     kwargs = pipeline.recolor(points.features, column, colormap)
-    if np.any(np.asarray(points.border_width) == np.float32(0.12)) or not np.any(points.border_width):
+    if np.allclose(points.border_width, RING_WIDTH):
         points.border_width = 0
     if "face_colormap" not in kwargs:  # classes
         points.face_color = kwargs["face_color"]

@@ -121,7 +121,7 @@ class LatentScatter(pg.PlotWidget):
         self._rgba = np.zeros((0, 4), np.uint8)
         self._under = -1
         self._dots = pg.ScatterPlotItem(size=6, pen=None, pxMode=True)
-        self._rings = pg.ScatterPlotItem(size=9, brush=None, pen=pg.mkPen("#ffffff", width=1.5), pxMode=True)
+        self._rings = pg.ScatterPlotItem(size=8, brush=None, pen=pg.mkPen(255, 255, 255, 150, width=1), pxMode=True)
         self._picture = pg.ImageItem()
         for z, item in enumerate((self._picture, self._dots, self._rings)):
             item.setZValue(z)
