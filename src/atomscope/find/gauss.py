@@ -44,12 +44,13 @@ def exponents(p: np.ndarray) -> np.ndarray:
     return np.stack([const, a * y + m * x, c * x + m * y, -0.5 * a, -m, -0.5 * c], axis=1).astype(np.float32)
 
 
-def normal_matrix(p: np.ndarray, g: np.ndarray, mono: np.ndarray, plain: np.ndarray) -> np.ndarray:
+def normal_matrix(turn: np.ndarray, g: np.ndarray, mono: np.ndarray, plain: np.ndarray) -> np.ndarray:
     """Return the normal matrix of every column's least squares.
 
     Parameters
     ----------
-    p : numpy.ndarray, shape (n, 9)
+    turn : numpy.ndarray, shape (n, 9, 9)
+        From :func:`derivatives`.
     g : numpy.ndarray, shape (n, pixels), float32
         The Gaussian without its amplitude; zero at pixels that do not count.
     mono : numpy.ndarray, shape (pixels, 15)
@@ -61,24 +62,25 @@ def normal_matrix(p: np.ndarray, g: np.ndarray, mono: np.ndarray, plain: np.ndar
     numpy.ndarray, shape (n, 9, 9), float64
     """
     moments = np.concatenate(
-        [np.broadcast_to(plain, (len(p), N_QUADRATIC)), g @ mono[:, :N_CUBIC], (g * g) @ mono], axis=1, dtype=np.float64
+        [np.broadcast_to(plain, (len(turn), N_QUADRATIC)), g @ mono[:, :N_CUBIC], (g * g) @ mono],
+        axis=1,
+        dtype=np.float64,
     )
-    gram = moments[:, _GRAM].reshape(len(p), N_PARAMS, N_PARAMS)
-    turn = _derivatives(p)
+    gram = moments[:, _GRAM].reshape(len(turn), N_PARAMS, N_PARAMS)
     return turn @ gram @ turn.transpose(0, 2, 1)
 
 
-def gradient(p: np.ndarray, g: np.ndarray, residual: np.ndarray, mono: np.ndarray) -> np.ndarray:
+def gradient(turn: np.ndarray, g: np.ndarray, residual: np.ndarray, mono: np.ndarray) -> np.ndarray:
     """Return the right-hand side of every column's normal equations: derivatives times residual. Shape (n, 9).
 
     ``residual``, shape (n, pixels), float32, is data minus model, zero at pixels that do not count.
     """
     project = np.concatenate([(g * residual) @ mono[:, :N_QUADRATIC], residual @ mono[:, :3]], axis=1, dtype=np.float64)
-    return (_derivatives(p) @ project[:, :, None])[:, :, 0]
+    return (turn @ project[:, :, None])[:, :, 0]
 
 
-def _derivatives(p: np.ndarray) -> np.ndarray:
-    """Rows: derivatives by the nine parameters, as combinations of the nine basis functions. Shape (n, 9, 9)."""
+def derivatives(p: np.ndarray) -> np.ndarray:
+    """Return the derivatives by the nine parameters, as combinations of the nine basis functions. Shape (n, 9, 9)."""
     A, y, x, a, c, m = (p[:, k] for k in range(6))
     t = np.zeros((len(p), N_PARAMS, N_PARAMS))
     t[:, AMP, 0] = 1

@@ -19,6 +19,7 @@ from atomscope.find.gauss import (
     X0,
     Y0,
     cholesky,
+    derivatives,
     exponents,
     gradient,
     inverse,
@@ -98,7 +99,7 @@ class Solver:
             delta = self._step(active, renew=not (calm and len(active) == self.n))
             calm = bool(np.mean(np.abs(delta[:, [Y0, X0]]).max(axis=1) > _CALM) < 0.05)
             precision = np.sqrt(self.s2[active]) / self.p[active, AMP] / self.windows.unit
-            moving = np.hypot(delta[:, Y0], delta[:, X0]) > np.maximum(1e-4, 0.05 * precision)
+            moving = np.hypot(delta[:, Y0], delta[:, X0]) > np.maximum(1e-4, 0.08 * precision)
             active = np.asarray(active[moving])
             if len(active) > 0.8 * self.n:  # taking rows out would cost more than it saves
                 active = np.arange(self.n)
@@ -140,10 +141,11 @@ class Solver:
             self.typical = max(float(np.median(s2)), self.quiet)
         pinned = np.maximum(self.precision, self.least)
         pull = self.typical * np.where(self.cut_off[rows, None], pinned, self.precision)
+        turn = derivatives(p[rows])
         if renew:
             plain = w.plain if len(w.plain) == 1 else w.plain[rows]
             self.damping[rows] = np.clip(self.damping[rows] * np.where(worse, 10.0, 0.2), 1e-6, 10.0)
-            matrix = normal_matrix(p[rows], g, w.mono, plain)
+            matrix = normal_matrix(turn, g, w.mono, plain)
             diagonal = np.arange(N_PARAMS)
             matrix[:, diagonal, diagonal] += pull
             unit = 1 / np.sqrt(np.maximum(matrix[:, diagonal, diagonal], 1e-30))
@@ -153,7 +155,7 @@ class Solver:
             self.unit[:, rows] = unit.T
         if not move:
             return np.zeros((0, N_PARAMS))
-        right = gradient(p[rows], g, r, w.mono) - pull * (p[rows] - self.centre)
+        right = gradient(turn, g, r, w.mono) - pull * (p[rows] - self.centre)
         scale = self.unit[:, rows]
         delta = (solve(self.factor[:, :, rows], scale * right.T) * scale).T
         delta[:, [Y0, X0]] = np.clip(delta[:, [Y0, X0]], -0.4, 0.4)
