@@ -195,6 +195,25 @@ class TestTiff:
         assert open_stack(tmp_path / "a.tif").axes[0].unit == "pixel"
 
 
+    def test_a_long_movie_written_page_by_page_opens_quickly(self, tmp_path):
+        with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+            for i in range(3000):  # tifffile's own way takes time with the square of this number
+                tif.write(np.full((8, 8), i, np.uint16), contiguous=False, photometric="minisblack")
+        start = time.perf_counter()
+        stack = open_stack(tmp_path / "a.tif")
+        opened = time.perf_counter() - start
+        assert stack.shape == (3000, 8, 8)
+        assert stack.frame(2500)[0, 0] == 2500
+        assert opened < 1.5, f"{opened:.2f} s"
+
+    def test_pages_of_two_sizes_written_one_by_one_are_no_movie(self, tmp_path):
+        with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+            for i in range(4):
+                tif.write(np.zeros((8, 8 + (i == 2)), np.uint16), contiguous=False, photometric="minisblack")
+        with pytest.raises(ChoiceNeededError):
+            open_stack(tmp_path / "a.tif")
+
+
 class TestPictures:
     def test_colour_grey_alpha_and_palette(self, tmp_path):
         grey = RNG.integers(0, 255, (20, 30)).astype(np.uint8)

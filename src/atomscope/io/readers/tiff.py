@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import struct
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from atomscope.data import Axis, Stack
+from atomscope.data import Stack
 from atomscope.errors import DamagedFileError
 from atomscope.io.readers.base import DatasetInfo, check_shape, head, lazy_stack, reading
 from atomscope.io.readers.choose import pick
 from atomscope.io.readers.colour import luminance, warn_colour
 from atomscope.io.readers.tiff_calibration import tiff_axes
+from atomscope.io.readers.tiff_chain import walk
 
 #: Key of all pages as one movie, in a file whose writer made a data set of each page.
 _ALL = "all"
@@ -34,34 +35,24 @@ class TiffReader:
     def list_datasets(self, path: Path) -> list[DatasetInfo]:
         """Return the series of the file (a series is a set of pages of equal size), in the file's order."""
         with reading(path), _open(path) as tif:
-            if _one_movie(tif):
-                first = tif.series[0]
-                shape = (len(tif.series), *_frames_shape(first))
-                return [DatasetInfo(_ALL, shape, str(first.dtype), "pages written one by one")]
-            return [
-                DatasetInfo(str(i), _frames_shape(s), str(s.dtype), s.name or s.kind)
-                for i, s in enumerate(tif.series)
-                if _is_image(s)
-            ]
+            return _listed(tif)
 
     def open(self, path: Path, key: str | None = None) -> Stack:
         """Open one series lazily."""
-        found = self.list_datasets(path)
-        if key is None and len(found) > 1:
-            # A small preview beside the image (Zeiss, FEI) is no reason to ask.
-            sizes = [int(np.prod(d.shape, dtype=np.int64)) for d in found]
-            if sizes[0] >= 8 * max(sizes[1:]):
-                found = found[:1]
-        chosen = pick(path, found, key).key
-        index = -1 if chosen == _ALL else int(chosen)
         with reading(path), _open(path) as tif:
-            series = tif.series[max(index, 0)]
+            found = _listed(tif)
+            if key is None and len(found) > 1:
+                # A small preview beside the image (Zeiss, FEI) is no reason to ask.
+                sizes = [int(np.prod(d.shape, dtype=np.int64)) for d in found]
+                if sizes[0] >= 8 * max(sizes[1:]):
+                    found = found[:1]
+            chosen = pick(path, found, key).key
+            index = -1 if chosen == _ALL else int(chosen)
+            series: Any = _one_movie(tif) if index < 0 else tif.series[index]
             shape, colour = _frames_shape(series), "S" in series.axes
             check_shape(path, shape, series.dtype)
-            _check_complete(path, tif, tif.series[index])
+            _check_complete(path, tif, series)
             axes, metadata = tiff_axes(tif, series, shape, str(path))
-            if index < 0:
-                shape, axes = (len(tif.series), *shape), (Axis("frame", kind="navigation"), *axes)
             dtype = series.dtype
             if colour:
                 warn_colour(str(path))
@@ -76,14 +67,37 @@ def _open(path: Path) -> Any:
     return tifffile.TiffFile(path)
 
 
-def _one_movie(tif: Any) -> bool:
-    """Tell whether the file is a movie written page by page: one series a page, all of one size and type."""
-    series = tif.series
-    if len(series) < 2 or len(tif.pages) != len(series):
-        return False
-    first = series[0]
-    kind = (first.axes, first.shape, first.dtype)
-    return first.axes in ("YX", "YXS", "SYX") and all((s.axes, s.shape, s.dtype) == kind for s in series)
+def _listed(tif: Any) -> list[DatasetInfo]:
+    movie = _one_movie(tif)
+    if movie is not None:
+        return [DatasetInfo(_ALL, _frames_shape(movie), str(movie.dtype), "pages written one by one")]
+    return [
+        DatasetInfo(str(i), _frames_shape(s), str(s.dtype), s.name or s.kind)
+        for i, s in enumerate(tif.series)
+        if _is_image(s)
+    ]
+
+
+def _one_movie(tif: Any) -> Any | None:
+    """Return what stands for a movie that was written page by page with tifffile, all pages of one kind, else None.
+
+    tifffile then notes the shape of each page in it and takes each for a data set of its own.
+    """
+    page = tif.pages[0]
+    if tif.is_ome or tif.is_imagej or not page.is_shaped or page.axes not in ("YX", "YXS", "SYX"):
+        return None
+    chain = walk(tif)
+    if chain.pages < 2 or not chain.uniform or f'"shape": [{", ".join(map(str, page.shape))}]' not in page.description:
+        return None
+    return SimpleNamespace(
+        axes="I" + page.axes,
+        shape=(chain.pages, *page.shape),
+        dtype=page.dtype,
+        kind="pages",
+        keyframe=page,
+        pages=tif.pages,
+        dataoffset=None,
+    )
 
 
 def _is_image(series: Any) -> bool:
@@ -105,7 +119,7 @@ def _check_complete(path: Path, tif: Any, series: Any) -> None:
     frames = int(np.prod(_frames_shape(series)[:-2], dtype=np.int64))
     # ImageJ and tifffile tell how many pages there are: no need to walk a chain of thousands.
     told = series.dataoffset is not None and series.kind in ("imagej", "shaped")
-    if promised > frames or not (told or _chain_ends(tif)):
+    if promised > frames or not (told or walk(tif).ends):
         raise DamagedFileError(f"{path}: truncated, it promises more pages than the {frames} that are there")
     if series.dataoffset is not None:
         end = series.dataoffset + series.nbytes
@@ -121,21 +135,6 @@ def _check_complete(path: Path, tif: Any, series: Any) -> None:
         raise DamagedFileError(
             f"{path}: truncated, the last page of shape {page.shape} ends at byte {end} but the file has {size}"
         )
-
-
-def _chain_ends(tif: Any) -> bool:
-    """Tell whether the chain of pages comes to its end (0) inside the file, as tifffile itself does not say."""
-    form, handle = tif.tiff, tif.filehandle
-    handle.seek(tif.pages[len(tif.pages) - 1].offset)
-    raw = handle.read(form.tagnosize)
-    if len(raw) < form.tagnosize:
-        return False
-    handle.seek(struct.unpack(form.tagnoformat, raw)[0] * form.tagsize, 1)
-    raw = handle.read(form.offsetsize)
-    if len(raw) < form.offsetsize:
-        return False
-    following = struct.unpack(form.offsetformat, raw)[0]
-    return following == 0 or following < handle.size  # some writers leave rubbish, or a circle, behind the last page
 
 
 class _Pages:
