@@ -35,7 +35,9 @@ class Chain:
 def walk(tif: Any) -> Chain:
     """Follow the chain of pages of an open ``tifffile.TiffFile``."""
     form, handle = tif.tiff, tif.filehandle
-    offset, seen, kinds = tif.pages[0].offset, set(), set()
+    offset = tif.pages[0].offset
+    seen: set[int] = set()
+    kinds: set[tuple[bytes, ...]] = set()
     while offset and offset not in seen and offset < handle.size:
         handle.seek(offset)
         raw = handle.read(form.tagnosize)
@@ -47,7 +49,6 @@ def walk(tif: Any) -> Chain:
             return Chain(len(seen), len(kinds) <= 1, False)
         seen.add(offset)
         tags = (raw[i : i + form.tagsize] for i in range(0, count * form.tagsize, form.tagsize))
-        # Of samples of three colours the tag holds an offset, which differs from page to page: compared by length.
         kinds.add(tuple(_value(t, form, tif.byteorder) for t in tags if _code(t, tif.byteorder) in _KIND_TAGS))
         offset = struct.unpack(form.offsetformat, raw[-form.offsetsize :])[0]
     # Some writers leave rubbish, or a circle, behind the last page: only a way out of the file is a cut.
@@ -59,6 +60,7 @@ def _code(tag: bytes, byteorder: str) -> int:
 
 
 def _value(tag: bytes, form: Any, byteorder: str) -> bytes:
+    """Return the tag, without its value when that is an offset (three colours), which differs from page to page."""
     kind, width = struct.unpack(byteorder + "H", tag[2:4])[0], form.offsetsize
     count = int.from_bytes(tag[4 : 4 + width], "little" if byteorder == "<" else "big")
     size = {1: 1, 3: 2, 4: 4}.get(kind, 8) * count
