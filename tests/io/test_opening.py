@@ -199,9 +199,9 @@ class TestTiff:
         with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
             for i in range(3000):  # tifffile's own way takes time with the square of this number
                 tif.write(np.full((8, 8), i, np.uint16), contiguous=False, photometric="minisblack")
-        start = time.perf_counter()
+        start = time.process_time()
         stack = open_stack(tmp_path / "a.tif")
-        opened = time.perf_counter() - start
+        opened = time.process_time() - start
         assert stack.shape == (3000, 8, 8)
         assert stack.frame(2500)[0, 0] == 2500
         assert opened < 1.5, f"{opened:.2f} s"
