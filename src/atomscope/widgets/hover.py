@@ -39,7 +39,7 @@ class HoverPatch(QWidget):
         """Show nothing."""
         self._latest.forget()
         for picture in self.pictures:
-            picture.clear()
+            picture.hide()
         self.text.setText("Point at a dot to see its patch and what the model draws for it.")
 
     def show_site(self, site: int, work: Work) -> None:
@@ -69,9 +69,8 @@ class HoverPatch(QWidget):
 
     def _show(self, value: tuple[np.ndarray | None, np.ndarray | None, str]) -> None:
         for picture, array in zip(self.pictures, value[:2], strict=True):
-            if array is None:
-                picture.clear()
-            else:
+            picture.setVisible(array is not None)
+            if array is not None:
                 picture.setPixmap(to_pixmap(array).scaled(_SIDE, _SIDE))
         self.text.setText(value[2])
 

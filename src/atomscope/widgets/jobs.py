@@ -24,6 +24,7 @@ from qtpy.QtWidgets import QApplication
 
 from atomscope.data.progress import Progress
 from atomscope.errors import AtomscopeError, Stopped
+from atomscope.widgets.lifeline import Lifeline
 
 log = logging.getLogger(__name__)
 
@@ -132,9 +133,8 @@ class JobRunner(QObject):
         self._timer.setInterval(INTERVAL_MS)
         self._timer.timeout.connect(self._look)
         # The holder outlives this object, so that a destroyed widget can still stop its thread.
-        holder: dict[str, Task | None] = {"task": None}
-        self._holder = holder
-        self.destroyed.connect(lambda *_: _stop(holder))
+        self._holder = _Holder()
+        Lifeline(self, self._holder.drop)
         app = QApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.drop)
@@ -176,8 +176,7 @@ class JobRunner(QObject):
             Units to do; 0 when not known yet.
         """
         self.drop()
-        task = self._task = Task(name, work)
-        self._holder["task"] = task
+        task = self._task = self._holder.task = Task(name, work)
         self._cancelling = False
         self._callbacks = (on_done, on_error, on_reports)
         self._total = total
@@ -205,7 +204,7 @@ class JobRunner(QObject):
 
     def _end(self) -> None:
         self._timer.stop()
-        self._task = self._holder["task"] = None
+        self._task = self._holder.task = None
         self._cancelling = False
         bar, self._bar = self._bar, None
         if bar is not None:
@@ -285,10 +284,16 @@ class _Receiver(QObject):
         self.deleteLater()
 
 
-def _stop(holder: dict[str, Task | None]) -> None:
-    task = holder["task"]
-    if task is not None:
-        task.stop.ask(drop=True)
+class _Holder:
+    """Knows the running task after the runner is gone."""
+
+    def __init__(self) -> None:
+        self.task: Task | None = None
+
+    def drop(self) -> None:
+        """Stop the task; nobody waits for it."""
+        if self.task is not None:
+            self.task.stop.ask(drop=True)
 
 
 def show_error(error: BaseException) -> None:

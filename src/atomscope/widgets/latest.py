@@ -8,6 +8,8 @@ from typing import Any
 
 from qtpy.QtCore import QObject, QRunnable, QThreadPool, QTimer, Signal, Slot
 
+from atomscope.widgets.lifeline import Lifeline
+
 
 class _Answers(QObject):
     ready = Signal(int, object, object)
@@ -61,8 +63,8 @@ class Latest(QObject):
         self._number = 0
         self._answers = _Answers()
         self._answers.ready.connect(self._take)
-        gone = self._gone = threading.Event()
-        self.destroyed.connect(lambda *_: gone.set())
+        self._gone = threading.Event()
+        Lifeline(self, self._gone.set)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(delay_ms)

@@ -75,7 +75,6 @@ class RunsWidget(Panel):
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setMinimumHeight(160)
         self.table.setShowGrid(False)
-        self.table.setAlternatingRowColors(True)
         head, side = self.table.horizontalHeader(), self.table.verticalHeader()
         if head is not None and side is not None:
             head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -84,7 +83,7 @@ class RunsWidget(Panel):
             side.hide()
         self.table.setWordWrap(False)
         self.table.itemSelectionChanged.connect(self._allow)
-        self.table.itemDoubleClicked.connect(lambda *_: self.load())
+        self.table.itemDoubleClicked.connect(self._double_clicked)
         self.body.addWidget(self.table, 1)
         self.run_bar = RunBar(self.runner, "Open run", "Rebuild the layers of the chosen run.", self.load)
         self.foot.addWidget(self.run_bar)
@@ -131,7 +130,7 @@ class RunsWidget(Panel):
                 value = run.get(name, run.get(f"n_{name}", ""))
                 text = f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
                 item = QTableWidgetItem(text.replace("T", " ")[5:16] if name == "created" else text)
-                item.setToolTip(str(self._folders[-1]))
+                item.setToolTip(run.get("error") or f"{run.get('name')}\n{self._folders[-1]}")
                 if j > 1:
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.table.setItem(i, j, item)
@@ -213,6 +212,9 @@ class RunsWidget(Panel):
         row = self.table.currentRow()
         if 0 <= row < len(self._folders):
             self.load_folder(self._folders[row])
+
+    def _double_clicked(self, item: Any) -> None:
+        self.load()
 
     def load_folder(self, folder: Path) -> None:
         """Open a run and rebuild its layers."""
