@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import logging
 import math
 import time
@@ -16,6 +17,7 @@ import torch
 from atomscope.data import History, ModelState, OnProgress, Patches, ShouldStop, report
 from atomscope.data.params import RVAE, FitParams
 from atomscope.errors import InputError, TrainingError
+from atomscope.models.align import ANCHORS, align
 from atomscope.models.batches import Batches
 from atomscope.models.device import find_device
 from atomscope.models.gauge import settle_centres
@@ -29,6 +31,8 @@ OnCheckpoint = Callable[[ModelState], None]
 
 #: Steps that a run makes when the number of epochs is left open, and the bounds of the epochs that follow.
 STEPS, LEAST_EPOCHS, MOST_EPOCHS = 4000, 20, 400
+#: Fractions of a run after which the drawings are brought into one orientation (see align.py).
+ALIGN_AT = (0.3, 0.5, 0.7, 0.85)
 
 
 def auto_epochs(steps_an_epoch: int) -> int:
@@ -67,6 +71,7 @@ class Training:
                 f"the loss is no longer finite in epoch {self.epoch + 1}; lower learning_rate "
                 f"(now {self.params.learning_rate:g}) or look for extreme values in the patches"
             )
+        self.align(should_stop)
         row.update(self.validate())
         row.update({"epoch": self.epoch + 1, "learning_rate": lr, "noise": float(self.net.noise_var.mean().sqrt())})
         row["seconds"] = time.perf_counter() - start
@@ -74,6 +79,19 @@ class Training:
         self.epoch += 1
         self.finished = self.epoch >= self.epochs or self.out_of_patience(row)
         return True
+
+    def align(self, should_stop: ShouldStop | None) -> None:
+        """Bring the drawings into one orientation, after the epochs in which that is due."""
+        spec, copies = self.net.spec, self.params.turned_copies
+        if not (spec.rotation and spec.latent_dim and copies) or len(self.batches.train) < 64:
+            return
+        if not any(self.epoch < round(at * self.epochs) <= self.epoch + 1 for at in ALIGN_AT):
+            return
+        some = self.batches.train[:: max(1, math.ceil(len(self.batches.train) / ANCHORS))]
+        again = itertools.chain.from_iterable(
+            self.batches.epoch(self.epochs * (k + 1) + self.epoch) for k in itertools.count()
+        )
+        align(self.net, list(self.batches.take(some)), again, should_stop)
 
     def step(self, x: torch.Tensor, t: float, generator: torch.Generator, sums: dict[str, torch.Tensor]) -> float:
         """Make one step on a batch at the fraction ``t`` of the run; add its losses to ``sums``."""
