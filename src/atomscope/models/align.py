@@ -1,10 +1,10 @@
 """Drawings brought into one orientation: what the likelihood leaves open when a shape changes steadily.
 
 A decoder may draw one half of a family of shapes upright and the other half lying down, with a jump between: every
-patch is explained as well, but the angle means another thing on each side of the jump. Half way through the training
-the drawings of some hundred patches are compared with each other at every angle. Each is linked to the shapes that it is
-most like *whatever their angle*; the angles of the links are made consistent (angular synchronisation); and the network is
-taught, for a moment, the orientation that follows. Where the drawings agree already nothing is done.
+patch is explained as well, but the angle means another thing on each side of the jump. While training, the drawings of
+some hundred patches are now and then compared with each other at every angle. Each is linked to the shapes that it is
+most like *whatever their angle*; the angles of the links are made consistent (angular synchronisation); and the network
+is taught, for a moment, the orientation that follows. Where the drawings agree already nothing is done.
 
 References
 ----------
