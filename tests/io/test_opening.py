@@ -194,7 +194,6 @@ class TestTiff:
         )
         assert open_stack(tmp_path / "a.tif").axes[0].unit == "pixel"
 
-
     def test_a_long_movie_written_page_by_page_opens_quickly(self, tmp_path):
         with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
             for i in range(3000):  # tifffile's own way takes time with the square of this number

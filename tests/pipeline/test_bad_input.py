@@ -119,7 +119,7 @@ def test_a_folder_that_is_a_file_is_said(frame, tmp_path):
 
 def test_an_unknown_extension_and_a_missing_file_are_said(tmp_path):
     (tmp_path / "notes.xyz1").write_text("hello")
-    with pytest.raises(UnknownFormatError, match="notes.xyz1"):
+    with pytest.raises(UnknownFormatError, match=r"notes\.xyz1"):
         ats.open(tmp_path / "notes.xyz1")
     with pytest.raises(FileError, match=r"none\.tif"):
         ats.open(tmp_path / "none.tif")

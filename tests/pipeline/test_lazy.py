@@ -55,7 +55,7 @@ def test_a_200_gb_movie_is_shown_from_few_frames(tmp_path):
     opened = ats.open(tmp_path / "big.zarr")
     assert opened.shape == array.shape and opened.data.chunksize == (1, 1024, 2048)
     counting = Counting(array)
-    (data, kwargs, kind), *_ = ats.layers(ats.Stack.from_array(counting))
+    (_, kwargs, kind), *_ = ats.layers(ats.Stack.from_array(counting))
     assert kind == "image" and "contrast_limits" in kwargs
     assert len(counting.read) <= 8, "contrast comes from a sample of frames"
 

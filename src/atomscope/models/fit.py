@@ -108,7 +108,7 @@ class Training:
         return lr
 
     def quarter_turn(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Turn a batch by a random multiple of 90 degrees (180 when not square): exact, and it keeps off overfitting."""
+        """Turn a batch by a random multiple of 90 degrees (180 when not square): exact, and against overfitting."""
         if not self.net.spec.rotation:
             return x
         step = 1 if x.shape[2] == x.shape[3] else 2

@@ -22,7 +22,9 @@ class RVAE(Params):
         gt=0.0,
         le=0.5,
     )
-    encoder: Literal["conv", "mlp"] = field("mlp", "Encoder", "Network that reads a patch: mlp (fast) or conv.", advanced=True)
+    encoder: Literal["conv", "mlp"] = field(
+        "mlp", "Encoder", "Network that reads a patch: mlp (fast) or conv.", advanced=True
+    )
     decoder: Literal["canvas", "coordinate"] = field(
         "canvas",
         "Decoder",
