@@ -5,8 +5,8 @@ upside down and a latent says which half. Two things follow from the known turn,
 
 1. The angle of the copy must be the angle of the patch plus the turn (and the shift likewise): a loss that
    trains the pose before any picture exists.
-2. Latents read from the copy must draw the patch in the patch's own pose: a latent that holds anything of the pose
-   draws it wrong.
+2. Latents read from the copy must draw the patch in the patch's own pose, and must be the latents of the patch: a
+   latent that holds anything of the pose draws it wrong, or lies in two places that draw the same.
 
 Both are dropped after the first part of the training; the rest is the plain bound.
 """
@@ -20,6 +20,9 @@ from torch import Tensor
 
 from atomscope.models.encoders import Posterior
 from atomscope.models.pose import place, turn
+
+#: Weight of a squared difference of latents, prior standard deviations, against 1 - cos of a difference of angles.
+LATENT_WEIGHT = 0.25
 
 
 def turned_copy(
@@ -54,8 +57,8 @@ def turned_copy(
 def pose_disagreement(
     own: Posterior, copy: Posterior, angle: Tensor | None, shift: Tensor | None, reach: tuple[float, float]
 ) -> Tensor:
-    """Return how far the pose of the copy is from the pose of the patch moved by the known amount; shape (n,)."""
-    total = torch.zeros(len(own.z), device=own.z.device)  # (n,)
+    """Return how far the copy's posterior is from the patch's, moved by the known amount; shape (n,)."""
+    total = LATENT_WEIGHT * (own.z - copy.z).square().sum(1)  # (n,)
     if own.angle is not None and copy.angle is not None and angle is not None:
         total = total + 1 - torch.cos(copy.angle - own.angle - angle)  # (n,)
     if own.shift is not None and copy.shift is not None and shift is not None:
