@@ -1,4 +1,4 @@
-"""TODO room."""
+"""The window: dock widgets, forms, workers and linked plots. The only room that knows Qt and napari."""
 
 import os
 
