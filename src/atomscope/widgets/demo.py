@@ -82,9 +82,10 @@ def fill(viewer: Any, folder: Path) -> None:
     before = len(viewer.layers)
     runs.load_folder(folder)
     settle(lambda: len(viewer.layers) >= before + 2)
-    viewer.window.add_plugin_dock_widget("napari-atomscope", "Latent explorer", tabify=True)
+    _, explorer = viewer.window.add_plugin_dock_widget("napari-atomscope", "Latent explorer", tabify=True)
     viewer.reset_view()
-    settle(lambda: False, seconds=1.5)
+    settle(lambda: explorer.manifold.array is not None)
+    settle(lambda: False, seconds=1.0)
 
 
 def photograph(run_folder: Path, shot: Path) -> bool:

@@ -19,7 +19,7 @@ from atomscope.widgets.jobs import show_error
 from atomscope.widgets.latest import Latest
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.linking import SelectionLink
-from atomscope.widgets.overlay import colour_by, colour_columns, has_latents, is_image
+from atomscope.widgets.overlay import colour_by, colour_columns, coloured_by, has_latents, is_image
 from atomscope.widgets.panel import Panel, RunBar, button, note, row_label
 from atomscope.widgets.plots import Picture
 from atomscope.widgets.scatter import LatentScatter
@@ -137,14 +137,13 @@ class LatentExplorerWidget(Panel):
         numbers = [n for n in names if n != "kind"]
         latents = [n for n in names if n[0] == "z" and n[1:].isdigit()]
         wanted = (latents + [n for n in numbers if n not in latents] + ["", ""])[:2]
-        now = getattr(getattr(points, "face", None), "color_properties", None)
-        current = str(getattr(now, "name", "")) or self.colour_box.currentText() or (latents or [""])[0]
+        current = coloured_by(points) or self.colour_box.currentText() or (latents or [""])[0]
         for box, options, first in (
             (self.x_box, numbers, wanted[0]),
             (self.y_box, numbers, wanted[1]),
             (self.colour_box, names, current),
         ):
-            keep = box.currentText() if box.currentText() in options else first
+            keep = first if box is self.colour_box or box.currentText() not in options else box.currentText()
             box.blockSignals(True)
             box.clear()
             box.addItems(options)

@@ -10,7 +10,7 @@ from napari.layers import Layer
 
 from atomscope import pipeline
 from atomscope.data import Sites, Stack
-from atomscope.widgets.bridge import note_of, placement
+from atomscope.widgets.bridge import KEY, note_of, placement
 
 if TYPE_CHECKING:
     from napari.layers import Image, Points
@@ -85,6 +85,7 @@ def colour_columns(features: pd.DataFrame) -> list[str]:
 def colour_by(points: Points, column: str, colormap: str | None = None, bar: bool = True) -> None:
     """Colour points by a feature column: cyclic colours for angles, one colour a class for classes."""
     kwargs = pipeline.recolor(points.features, column, colormap)
+    points.metadata.setdefault(KEY, {})["color"] = column
     if np.allclose(points.border_width, RING_WIDTH):
         points.border_width = 0
     if "face_colormap" not in kwargs:  # classes
@@ -99,6 +100,11 @@ def colour_by(points: Points, column: str, colormap: str | None = None, bar: boo
     points.face_colormap = kwargs["face_colormap"]
     points.face_contrast_limits = kwargs["face_contrast_limits"]
     show_colour_bar(points, bar)
+
+
+def coloured_by(points: Points | None) -> str:
+    """Return the column that :func:`colour_by` coloured the points by last; empty when none did."""
+    return "" if points is None else str(points.metadata.get(KEY, {}).get("color", ""))
 
 
 def show_colour_bar(points: Points, on: bool) -> None:
