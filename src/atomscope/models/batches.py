@@ -133,8 +133,8 @@ class Batches:
             left = x[len(x) // self.batch_size * self.batch_size :]
 
     def held_out(self) -> Iterator[Tensor]:
-        """Yield the validation patches in order, at most 2000 of them."""
-        index = self.validation[:: max(1, len(self.validation) // 2000)]
+        """Yield the validation patches in order, at most 1000 of them."""
+        index = self.validation[:: max(1, -(-len(self.validation) // 1000))]
         yield from self.take(index)
 
     def take(self, index: np.ndarray, size: int = 1000) -> Iterator[Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from atomscope.models.encoders import Dense
-from atomscope.models.pose import canvas_side, picture_points, sample
+from atomscope.models.pose import canvas_side, picture_points, place
 
 
 class Decoder(Protocol):
@@ -52,10 +52,7 @@ class CanvasDecoder(nn.Module):
     def forward(self, z: Tensor, angle: Tensor | None, shift: Tensor | None, centre: Tensor | None) -> Tensor:
         """Draw latents (n, latent) at angle (n,), shift (n, 2), the picture's own centre at ``centre`` (n, 2)."""
         picture = self.draw(self.features(z)).view(-1, self.channels, *self.canvas)  # (n, channels, height, width)
-        row, col = picture_points(self.window, angle, shift)  # (n or 1, rows, cols) twice
-        if centre is not None:
-            row, col = row + centre[:, 0, None, None], col + centre[:, 1, None, None]  # (n, rows, cols) twice
-        return sample(picture, row, col)  # (n, channels, rows, cols)
+        return place(picture, self.window, angle, shift, centre)  # (n, channels, rows, cols)
 
 
 class CoordinateDecoder(nn.Module):
@@ -93,10 +90,8 @@ class CoordinateDecoder(nn.Module):
 
     def forward(self, z: Tensor, angle: Tensor | None, shift: Tensor | None, centre: Tensor | None) -> Tensor:
         """Draw latents (n, latent) at angle (n,), shift (n, 2), the picture's own centre at ``centre`` (n, 2)."""
-        row, col = torch.broadcast_tensors(*picture_points(self.window, angle, shift))  # (n or 1, rows, cols) twice
-        if centre is not None:
-            row, col = row + centre[:, 0, None, None], col + centre[:, 1, None, None]  # (n, rows, cols) twice
-        at = torch.stack((row, col), dim=-1).to(z.device) / self.unit_px  # (n or 1, rows, cols, 2)
+        unit = (self.unit_px, self.unit_px)
+        at = picture_points(self.window, angle, shift, centre, unit).to(z.device)  # (n or 1, rows, cols, 2)
         h = torch.tanh(3 * self.where(at) + self.features(z)[:, None, None, :])  # (n, rows, cols, hidden)
         h = torch.tanh(self.mix2(h))  # (n, rows, cols, hidden)
         h = leaky_relu(self.mix3(h), 0.1)  # (n, rows, cols, hidden)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import logging
 import math
 import time
@@ -17,10 +16,9 @@ import torch
 from atomscope.data import History, ModelState, OnProgress, Patches, ShouldStop, report
 from atomscope.data.params import RVAE, FitParams
 from atomscope.errors import InputError, TrainingError
-from atomscope.models.align import ANCHORS, align
 from atomscope.models.batches import Batches
 from atomscope.models.device import find_device
-from atomscope.models.gauge import settle_centres
+from atomscope.models.gauge import settle
 from atomscope.models.model import Model, load_net
 from atomscope.models.step import losses, one_cycle
 from atomscope.models.vae import VAE, build
@@ -31,8 +29,8 @@ OnCheckpoint = Callable[[ModelState], None]
 
 #: Steps that a run makes when the number of epochs is left open, and the bounds of the epochs that follow.
 STEPS, LEAST_EPOCHS, MOST_EPOCHS = 5500, 20, 400
-#: Fractions of a run after which the drawings are brought into one orientation (see align.py).
-ALIGN_AT = (0.3, 0.5, 0.7, 0.85)
+#: Of Adam. A run of some thousand steps whose noise falls tenfold: squared gradients of 1000 steps ago (.999) mislead.
+BETAS = (0.9, 0.99)
 
 
 def auto_epochs(steps_an_epoch: int) -> int:
@@ -46,7 +44,7 @@ class Training:
     def __init__(self, net: VAE, params: FitParams, batches: Batches, device: torch.device) -> None:
         self.net, self.params, self.batches, self.device = net.to(device).train(), params, batches, device
         self.epochs = params.epochs or auto_epochs(batches.steps)
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=params.learning_rate, fused=True)
+        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=params.learning_rate, fused=True, betas=BETAS)
         self.epoch = 0
         self.rows: list[dict[str, float]] = []
         self.best, self.waited = math.inf, 0
@@ -71,7 +69,6 @@ class Training:
                 f"the loss is no longer finite in epoch {self.epoch + 1}; lower learning_rate "
                 f"(now {self.params.learning_rate:g}) or look for extreme values in the patches"
             )
-        self.align(should_stop)
         row.update(self.validate())
         row.update({"epoch": self.epoch + 1, "learning_rate": lr, "noise": float(self.net.noise_var.mean().sqrt())})
         row["seconds"] = time.perf_counter() - start
@@ -79,19 +76,6 @@ class Training:
         self.epoch += 1
         self.finished = self.epoch >= self.epochs or self.out_of_patience(row)
         return True
-
-    def align(self, should_stop: ShouldStop | None) -> None:
-        """Bring the drawings into one orientation, after the epochs in which that is due."""
-        spec, copies = self.net.spec, self.params.turned_copies
-        if not (spec.rotation and spec.latent_dim and copies) or len(self.batches.train) < 64:
-            return
-        if not any(self.epoch < round(at * self.epochs) <= self.epoch + 1 for at in ALIGN_AT):
-            return
-        some = self.batches.train[:: max(1, math.ceil(len(self.batches.train) / ANCHORS))]
-        again = itertools.chain.from_iterable(
-            self.batches.epoch(self.epochs * (k + 1) + self.epoch) for k in itertools.count()
-        )
-        align(self.net, list(self.batches.take(some)), again, should_stop)
 
     def step(self, x: torch.Tensor, t: float, generator: torch.Generator, sums: dict[str, torch.Tensor]) -> float:
         """Make one step on a batch at the fraction ``t`` of the run; add its losses to ``sums``."""
@@ -138,7 +122,7 @@ class Training:
     def settle(self) -> None:
         """Settle what the data leave open, on at most 20 000 of the training patches."""
         index = self.batches.train[:: max(1, len(self.batches.train) // 20_000)]
-        settle_centres(self.net, self.batches.take(index))
+        settle(self.net, list(self.batches.take(index)))
 
     def model(self, stopped: bool = False) -> Model:
         """Return the model as it is now."""
@@ -263,7 +247,8 @@ def _start(spec: RVAE, batches: Batches, params: FitParams, init: Model | None) 
     if init is not None:
         _check_same(spec, batches, init.spec.model_dump(), init.window, init.channels, "init")
         net = copy.deepcopy(init.net)
-        net.centre.zero_()  # the same model, its centres open again
+        net.centre.zero_()  # the same model, its gauge open again
+        net.turn.zero_()
         return net
     net = build(spec, batches.window, batches.channels, params.seed)
     net.offset.copy_(torch.from_numpy(batches.offset))

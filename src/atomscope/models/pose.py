@@ -17,8 +17,16 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 
-def picture_points(window: tuple[int, int], angle: Tensor | None, shift: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return where in the picture each pixel of the window looks, px from the picture's centre.
+def picture_points(
+    window: tuple[int, int],
+    angle: Tensor | None,
+    shift: Tensor | None,
+    centre: Tensor | None = None,
+    unit: tuple[float, float] = (1.0, 1.0),
+) -> Tensor:
+    """Return where in the picture each pixel of the window looks, from the picture's centre.
+
+    A pose is linear in the pixel's coordinates: a 2 x 3 matrix a patch, and one product for all points.
 
     Parameters
     ----------
@@ -26,50 +34,50 @@ def picture_points(window: tuple[int, int], angle: Tensor | None, shift: Tensor 
         (rows, cols).
     angle : Tensor, shape (n,), rad, or None
     shift : Tensor, shape (n, 2), (row, col) px, or None
+    centre : Tensor, shape (n, 2), (row, col) px, or None
+        Where the picture's own centre lies on its canvas.
+    unit : tuple of float
+        Length that is 1 in the points, px, along (row, col).
 
     Returns
     -------
-    row, col : Tensor
-        Broadcast to (n or 1, rows, cols).
+    Tensor, shape (n or 1, rows, cols, 2)
+        (col, row), as ``grid_sample`` wants it.
     """
-    like = angle if angle is not None else shift
+    like = next((t for t in (angle, shift, centre) if t is not None), None)
     device = like.device if like is not None else None
     rows, cols = window
-    row = (torch.arange(rows, device=device) - (rows - 1) / 2).float()[None, :, None]  # (1, rows, 1)
-    col = (torch.arange(cols, device=device) - (cols - 1) / 2).float()[None, None, :]  # (1, 1, cols)
+    row, col = (torch.arange(k, device=device) - (k - 1) / 2 for k in window)  # (rows,), (cols,)
+    one = torch.ones(rows, cols, device=device)
+    pixels = torch.stack((col * one, row[:, None] * one, one)).flatten(1)  # (3, rows * cols): col, row, 1
+    n = 1 if like is None else len(like)
+    c, s = torch.ones(n, device=device), torch.zeros(n, device=device)  # (n,) twice
+    if angle is not None:
+        c, s = torch.cos(angle), torch.sin(angle)
+    x0, y0 = s.new_zeros(n), s.new_zeros(n)  # (n,) twice: where the middle of the window looks, (col, row)
     if shift is not None:
-        row = row - shift[:, 0, None, None]  # (n, rows, 1)
-        col = col - shift[:, 1, None, None]  # (n, 1, cols)
-    if angle is None:
-        return row, col
-    c, s = torch.cos(angle)[:, None, None], torch.sin(angle)[:, None, None]  # (n, 1, 1)
-    return c * row - s * col, s * row + c * col  # (n, rows, cols) twice
+        x0, y0 = -c * shift[:, 1] - s * shift[:, 0], s * shift[:, 1] - c * shift[:, 0]
+    if centre is not None:
+        x0, y0 = x0 + centre[:, 1], y0 + centre[:, 0]
+    matrix = torch.stack((c / unit[1], s / unit[1], x0 / unit[1], -s / unit[0], c / unit[0], y0 / unit[0]), 1)  # (n, 6)
+    points = matrix.view(2 * n, 3) @ pixels  # (2 n, rows * cols)
+    return points.view(n, 2, rows, cols).permute(0, 2, 3, 1)  # (n, rows, cols, 2)
 
 
-def sample(picture: Tensor, row: Tensor, col: Tensor, edge: str = "zeros") -> Tensor:
-    """Sample pictures bilinearly at points given in px from their centre.
+def place(
+    picture: Tensor,
+    window: tuple[int, int],
+    angle: Tensor | None,
+    shift: Tensor | None,
+    centre: Tensor | None = None,
+) -> Tensor:
+    """Draw pictures (n, channels, height, width) in windows (n, channels, rows, cols), turned and shifted.
 
-    Parameters
-    ----------
-    picture : Tensor, shape (n, channels, height, width)
-    row, col : Tensor, broadcast to (n, rows, cols)
-    edge : {"zeros", "border"}
-        What lies outside the picture.
-
-    Returns
-    -------
-    Tensor, shape (n, channels, rows, cols)
+    Bilinear; outside the picture there is 0. ``centre`` (n, 2) is where the picture's own centre lies on its canvas.
     """
-    n, _, height, width = picture.shape
-    row, col = torch.broadcast_tensors(row * (2 / max(height - 1, 1)), col * (2 / max(width - 1, 1)))
-    grid = torch.stack((col, row), dim=-1)  # (n or 1, rows, cols, 2)
-    return grid_sample(picture, grid.expand(n, -1, -1, -1), padding_mode=edge, align_corners=True)
-
-
-def place(picture: Tensor, window: tuple[int, int], angle: Tensor | None, shift: Tensor | None) -> Tensor:
-    """Draw pictures (n, channels, height, width) in windows (n, channels, rows, cols), turned and shifted."""
-    row, col = picture_points(window, angle, shift)  # (n or 1, rows, cols) twice
-    return sample(picture, row, col)
+    half = tuple(max(k - 1, 1) / 2 for k in picture.shape[2:])
+    grid = picture_points(window, angle, shift, centre, (half[0], half[1]))  # (n or 1, rows, cols, 2)
+    return grid_sample(picture, grid.expand(len(picture), -1, -1, -1), align_corners=True)
 
 
 def turn(vector: Tensor, angle: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from atomscope.models.vae import VAE, draw, kl_parts, reconstruction_nats
-from atomscope.models.views import pose_disagreement, turned_copy
+from atomscope.models.views import read_turned, read_twice
 
 #: Weight of the pose loss of the turned copies, nats a pixel, where the training starts; it falls to 0.
 POSE_WEIGHT = 0.3
@@ -48,29 +48,20 @@ def losses(
         Fraction of the training done: decides the KL ramp and whether turned copies are shown.
     kl_weight : float
     copies : float
-        Fraction of the training with turned copies.
+        Fraction of the training in which patches are read twice (see views.py); 0: no copies at all.
     generator : torch.Generator
     """
     spec = net.spec
     x = net.standardise(x)  # (n, channels, rows, cols)
     n, pixels = len(x), net.window[0] * net.window[1]
     noise = torch.randn(n, spec.latent_dim + 3, generator=generator).to(x.device)  # (n, latent + 3)
-    with_copies = t < copies and (spec.rotation or spec.translation)
-    pose_loss = x.new_zeros(())
-    if with_copies:
-        reach = (net.reach[0] / 2, net.reach[1] / 2) if spec.translation else None
-        half = (n + 1) // 2  # so that both kinds of input are read well
-        copy, angle, shift = turned_copy(x[:half], spec.rotation, reach, generator)
-        both = net.encode(torch.cat((x, copy)))
-        own, other = both.part(slice(None, n)), both.part(slice(n, None))
-        pose_loss = pose_disagreement(own.part(slice(None, half)), other, angle, shift, net.reach).mean()
-        # Latents from the copy, pose from the patch.
-        p = own._replace(
-            z=torch.cat((other.z, own.z[half:])),  # (n, latent)
-            z_log_sd=torch.cat((other.z_log_sd, own.z_log_sd[half:])),  # (n, latent)
-        )
-    else:
+    disagreement = x.new_zeros(())
+    if not (copies and (spec.rotation or spec.translation)):
         p = net.encode(x)
+    elif t < copies:
+        p, disagreement = read_twice(net, x, generator)
+    else:
+        p = read_turned(net, x, generator)
     d = draw(p, noise)
     residual = x - net.decode(d.z, d.angle, d.shift)  # (n, channels, rows, cols)
     squared = residual.square().flatten(2).sum(2)  # (n, channels)
@@ -78,8 +69,8 @@ def losses(
     kl = {name: part.mean() for name, part in kl_parts(p, net.reach).items()}
     bound = reconstruction + kl_weight * kl_ramp(t) * sum(kl.values())
     loss = bound / (pixels * net.channels)
-    if with_copies:
-        loss = loss + POSE_WEIGHT * (1 - t / copies) * pose_loss
+    if t < copies:
+        loss = loss + POSE_WEIGHT * (1 - t / copies) * disagreement
     if spec.noise is None and torch.is_grad_enabled():
         follow_noise(net, squared.detach().mean(0) / pixels)
     parts = {"loss": reconstruction + kl_weight * sum(kl.values()), "reconstruction": reconstruction, **kl}

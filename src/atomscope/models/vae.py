@@ -14,6 +14,9 @@ from atomscope.models.decoders import CanvasDecoder, CoordinateDecoder
 from atomscope.models.encoders import ConvTrunk, Encoder, MLPTrunk, Posterior
 from atomscope.models.pose import kl_circle, kl_normal, turn
 
+#: Latents at which the orientation of the drawings is settled (see gauge.py).
+ANCHORS = 256
+
 
 class Draw(NamedTuple):
     """One random draw from a posterior: z (n, latent), angle (n,) or None, shift (n, 2) or None."""
@@ -34,6 +37,8 @@ class VAE(nn.Module):
     scale: Tensor
     noise_var: Tensor
     centre: Tensor
+    turn_at: Tensor
+    turn: Tensor
 
     def __init__(self, spec: RVAE, window: tuple[int, int], channels: int) -> None:
         super().__init__()
@@ -47,10 +52,13 @@ class VAE(nn.Module):
         self.register_buffer("scale", torch.ones(channels))
         self.register_buffer("noise_var", torch.ones(channels))  # of standardised values
         self.register_buffer("centre", torch.zeros(spec.hidden + 1, 2))  # see gauge.py
+        self.register_buffer("turn_at", torch.zeros(ANCHORS, spec.latent_dim))
+        self.register_buffer("turn", torch.zeros(ANCHORS))  # rad
 
     def standardise(self, x: Tensor) -> Tensor:
         """Bring patches (n, channels, rows, cols) to mean 0 and standard deviation 1 of the training data."""
-        return (x - self.offset[:, None, None]) / self.scale[:, None, None]
+        per = 1 / self.scale[:, None, None]  # (channels, 1, 1)
+        return torch.addcmul(-self.offset[:, None, None] * per, x, per)  # one pass
 
     def restore(self, x: Tensor) -> Tensor:
         """Undo :meth:`standardise`."""
@@ -71,16 +79,30 @@ class VAE(nn.Module):
         h = self.features(z)  # (n, hidden)
         return h @ self.centre[:-1] + self.centre[-1]  # (n, 2)
 
+    def own_turn(self, z: Tensor) -> Tensor | None:
+        """Return by how much the drawing of latents (n, latent) is turned; (n,), rad; None where none is.
+
+        None while training: it is settled at the end (see gauge.py).
+        """
+        if self.training or not self.spec.rotation or not bool(self.turn.any()):
+            return None
+        return self.turn[torch.cdist(z, self.turn_at).argmin(1)]  # (n,)
+
     def encode(self, x: Tensor) -> Posterior:
         """Encode standardised patches (n, channels, rows, cols)."""
         p = self.encoder(x)
-        own = self.own_centre(p.z)  # (n, 2)
-        if p.shift is None or own is None:
-            return p
-        return p._replace(shift=p.shift + (own if p.angle is None else turn(own, p.angle)))
+        own, turned = self.own_centre(p.z), self.own_turn(p.z)  # (n, 2), (n,)
+        if p.shift is not None and own is not None:
+            p = p._replace(shift=p.shift + (own if p.angle is None else turn(own, p.angle)))
+        if p.angle is not None and turned is not None:
+            p = p._replace(angle=torch.remainder(p.angle - turned + math.pi, 2 * math.pi) - math.pi)
+        return p
 
     def decode(self, z: Tensor, angle: Tensor | None, shift: Tensor | None) -> Tensor:
         """Draw standardised patches (n, channels, rows, cols)."""
+        turned = self.own_turn(z)  # (n,)
+        if angle is not None and turned is not None:
+            angle = angle + turned  # (n,)
         return self.decoder(z, angle, shift, self.own_centre(z))
 
     def initialise(self, generator: torch.Generator) -> None:
@@ -94,8 +116,8 @@ class VAE(nn.Module):
                 if name in ("encoder.head.weight", "decoder.draw.weight"):
                     bound *= 0.3  # quiet at first: small pictures, latents near the prior
                 p.copy_((2 * torch.rand(p.shape, generator=generator) - 1) * bound)
-        for buffer, value in ((self.offset, 0), (self.scale, 1), (self.noise_var, 1), (self.centre, 0)):
-            buffer.fill_(value)
+        for name, buffer in self.named_buffers():
+            buffer.fill_(1 if name in ("scale", "noise_var") else 0)
 
 
 def build(spec: RVAE, window: tuple[int, int], channels: int, seed: int = 0) -> VAE:

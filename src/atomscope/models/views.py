@@ -8,7 +8,8 @@ upside down and a latent says which half. Two things follow from the known turn,
 2. Latents read from the copy must draw the patch in the patch's own pose, and must be the latents of the patch: a
    latent that holds anything of the pose draws it wrong, or lies in two places that draw the same.
 
-Both are dropped after the first part of the training; the rest is the plain bound.
+Both are dropped after the first part of the training. In the rest, half of the patches are read *from* their copies,
+turned back, and drawn as they are: the bound of patches as measured, by an encoder that has seen each in every pose.
 """
 
 from __future__ import annotations
@@ -20,9 +21,54 @@ from torch import Tensor
 
 from atomscope.models.encoders import Posterior
 from atomscope.models.pose import place, turn
+from atomscope.models.vae import VAE
 
 #: Weight of a squared difference of latents, prior standard deviations, against 1 - cos of a difference of angles.
 LATENT_WEIGHT = 0.25
+#: Part of a batch that is also shown, or only read, turned; the rest keeps the encoder used to patches as measured.
+PART = 0.5
+#: Shifts of the copies, of the largest shift: while the pose is found, and after.
+FAR, NEAR = 0.5, 0.15
+
+
+def read_twice(net: VAE, x: Tensor, generator: torch.Generator) -> tuple[Posterior, Tensor]:
+    """Read standardised patches, and half of them once more from their copies.
+
+    Returns
+    -------
+    posterior : Posterior
+        Latents from the copy, pose from the patch.
+    disagreement : Tensor, scalar
+        How far the two readings are from agreeing.
+    """
+    n = len(x)
+    k = math.ceil(PART * n)
+    copy, angle, shift = turned_copy(x[:k], net.spec.rotation, _reach(net, FAR), generator)
+    both = net.encode(torch.cat((x, copy)))
+    own, other = both.part(slice(None, n)), both.part(slice(n, None))
+    disagreement = pose_disagreement(own.part(slice(None, k)), other, angle, shift, net.reach).mean()
+    posterior = own._replace(
+        z=torch.cat((other.z, own.z[k:])),  # (n, latent)
+        z_log_sd=torch.cat((other.z_log_sd, own.z_log_sd[k:])),  # (n, latent)
+    )
+    return posterior, disagreement
+
+
+def read_turned(net: VAE, x: Tensor, generator: torch.Generator) -> Posterior:
+    """Read standardised patches, half of them from their copies; the pose is turned back to the patch's own."""
+    k = math.ceil(PART * len(x))
+    copy, angle, shift = turned_copy(x[:k], net.spec.rotation, _reach(net, NEAR), generator)
+    p = net.encode(torch.cat((copy, x[k:])))
+    if p.angle is not None and angle is not None:
+        p = p._replace(angle=torch.cat((p.angle[:k] - angle, p.angle[k:])))
+    if p.shift is not None and shift is not None:
+        back = p.shift[:k] - shift  # (k, 2)
+        p = p._replace(shift=torch.cat((back if angle is None else turn(back, -angle), p.shift[k:])))
+    return p
+
+
+def _reach(net: VAE, part: float) -> tuple[float, float] | None:
+    return (part * net.reach[0], part * net.reach[1]) if net.spec.translation else None
 
 
 def turned_copy(
