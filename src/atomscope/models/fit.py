@@ -28,13 +28,13 @@ log = logging.getLogger(__name__)
 OnCheckpoint = Callable[[ModelState], None]
 
 #: Steps that a run makes when the number of epochs is left open, and the bounds of the epochs that follow.
-STEPS, LEAST_EPOCHS, MOST_EPOCHS = 5500, 20, 400
+STEPS, LEAST_EPOCHS, MOST_EPOCHS = 5000, 20, 400
 #: Of Adam. A run of some thousand steps whose noise falls tenfold: squared gradients of 1000 steps ago (.999) mislead.
 BETAS = (0.9, 0.99)
 
 
 def auto_epochs(steps_an_epoch: int) -> int:
-    """Return the number of epochs that makes about 5500 steps, between 20 and 400."""
+    """Return the number of epochs that makes about 5000 steps, between 20 and 400."""
     return int(np.clip(math.ceil(STEPS / steps_an_epoch), LEAST_EPOCHS, MOST_EPOCHS))
 
 

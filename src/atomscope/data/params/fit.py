@@ -11,7 +11,7 @@ class FitParams(Params):
     """Train a model."""
 
     epochs: int | None = field(
-        None, "Epochs", "Passes over the patches; empty: as many as make about 5500 steps (20 to 400 passes).", ge=1
+        None, "Epochs", "Passes over the patches; empty: as many as make about 5000 steps (20 to 400 passes).", ge=1
     )
     batch_size: int = field(
         200, "Batch", "Patches a training step; fewer when there are few patches.", advanced=True, ge=1
