@@ -11,6 +11,7 @@ from psygnal import Signal
 
 from atomscope.data import Patches, Run, Sites, Stack
 from atomscope.data.params import Params
+from atomscope.widgets.canvas import SafeRemoval
 
 if TYPE_CHECKING:
     from napari.layers import Image, Points
@@ -78,6 +79,8 @@ class ViewerState:
     changed = Signal(object, str)
 
     def __init__(self) -> None:
+        #: Lives as long as the viewer.
+        self.guard: SafeRemoval | None = None
         self._works: weakref.WeakKeyDictionary[Any, Work] = weakref.WeakKeyDictionary()
 
     def work(self, layer: Points) -> Work:
@@ -118,4 +121,7 @@ _states: weakref.WeakKeyDictionary[Any, ViewerState] = weakref.WeakKeyDictionary
 def viewer_state(viewer: Any) -> ViewerState:
     """Return the shared state of a viewer; two viewers share nothing."""
     viewer = getattr(viewer, "__wrapped__", viewer)  # napari hands functions a proxy of the viewer
-    return _states.setdefault(viewer, ViewerState())
+    if viewer not in _states:
+        _states[viewer] = ViewerState()
+        _states[viewer].guard = SafeRemoval(viewer)
+    return _states[viewer]
