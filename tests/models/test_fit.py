@@ -109,7 +109,7 @@ def test_early_stop_ends_before_the_last_epoch(patches):
 
 
 def test_auto_epochs_keeps_the_number_of_steps():
-    assert auto_epochs(90) == 62
+    assert auto_epochs(90) == 56
     assert auto_epochs(2) == 400
     assert auto_epochs(100_000) == 20
 
