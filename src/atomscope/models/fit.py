@@ -249,7 +249,6 @@ def _start(spec: RVAE, batches: Batches, params: FitParams, init: Model | None) 
         net = copy.deepcopy(init.net)
         net.centre.zero_()  # the same model, its gauge open again
         net.turn.zero_()
-        net.idle.zero_()
         return net
     net = build(spec, batches.window, batches.channels, params.seed)
     net.offset.copy_(torch.from_numpy(batches.offset))
