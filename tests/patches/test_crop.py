@@ -1,5 +1,7 @@
 """Windows come from where the site is, of the frame that it is in, and none is lost."""
 
+import sys
+
 import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
@@ -142,6 +144,42 @@ def test_a_bad_pixel_harms_only_the_windows_that_hold_it():
     patches = crop(Stack.from_array(data), sites, CropParams(window_px=11, normalise="none"))
     np.testing.assert_array_equal(patches.site, [0, 1, 2])  # columns 21 and 19 are their last: not touched
     np.testing.assert_array_equal(patches.values[0], data[0, 15:26, 21:32])
+
+
+@pytest.mark.parametrize("mode", ["none", "patch", "frame", "dataset"])
+def test_frames_without_a_good_pixel_give_no_patches(mode):
+    data = movie(3)
+    data[:2] = np.nan
+    sites = Sites.from_positions(np.full(9, 20.0), np.full(9, 30.5), np.arange(9) % 3, shape=data.shape)
+    patches = crop(Stack.from_array(data), sites, CropParams(window_px=7, normalise=mode))
+    assert patches.site.tolist() == [2, 5, 8]
+    assert patches.flags == dict.fromkeys([0, 1, 3, 4, 6, 7], "nan")
+    none = crop(Stack.from_array(data[:2]), sites.with_table(sites.table[sites.table["frame"] < 2]), CropParams())
+    assert len(none) == 0
+
+
+@pytest.mark.parametrize("kernel", ["nearest", "linear", "cubic"])
+def test_equal_to_the_bit_for_every_block(kernel, monkeypatch):
+    data = movie(3)
+    data[1, 20:22, 30] = np.nan
+    sites = scattered(data.shape, n=400)
+    params = CropParams(window_px=(9, 8), interpolation=kernel, edge="pad")
+    whole = crop(Stack.from_array(data), sites, params)
+    for block in (1, 700, 5000):
+        monkeypatch.setattr(sys.modules["atomscope.patches.crop"], "_BLOCK_VALUES", block)
+        other = crop(Stack.from_array(data), sites, params)
+        np.testing.assert_array_equal(other.values, whole.values)
+        np.testing.assert_array_equal(other.normalisation.offset, whole.normalisation.offset)
+        assert other.flags == whole.flags
+
+
+def test_settings_of_numpy_are_given_back():
+    data = movie(2)
+    before = np.getbufsize(), np.geterr()
+    seen = []
+    crop(Stack.from_array(data), scattered(data.shape), on_progress=lambda _: seen.append(np.getbufsize()))
+    assert (np.getbufsize(), np.geterr()) == before
+    assert seen == [before[0]] * 2
 
 
 def test_windows_larger_than_the_image():

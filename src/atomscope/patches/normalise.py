@@ -56,7 +56,7 @@ def moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def standardise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Give each window mean 0 and standard deviation 1, in place; a constant one is only shifted.
 
-    The same as :func:`moments` and :func:`apply`, in fewer passes over memory.
+    The same as :func:`moments` and :func:`apply`, in fewer passes over memory; for a block that is in the cache.
 
     Parameters
     ----------
@@ -68,22 +68,16 @@ def standardise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     flat = values.reshape(len(values), -1)
     n = flat.shape[1]
-    first, rest, square = (np.empty(len(flat), np.float32) for _ in range(3))
     ones = np.ones(n, np.float32)
+    first = np.vecdot(flat, ones) / np.float32(n)
     holed: dict[int, tuple[float, float]] = {}  # few: windows with NaN
-    step = max(1, _BLOCK_VALUES // n)
-    for i in range(0, len(flat), step):
-        block, part = flat[i : i + step], slice(i, i + step)
-        np.divide(np.add.reduce(block, axis=1), np.float32(n), out=first[part])
-        for k in i + np.flatnonzero(~np.isfinite(first[part])):
-            centre, spread = moments(values[k : k + 1])
-            holed[int(k)] = float(centre[0]), float(spread[0])
-            first[k] = np.nan_to_num(centre[0])
-        np.subtract(block, first[part, None], out=block)
-        np.vecdot(block, ones, out=rest[part])
-        np.vecdot(block, block, out=square[part])
-    over = rest.astype(np.float64) / n
-    deviation = np.sqrt(np.maximum(square.astype(np.float64) / n - over * over, 0.0))
+    for k in np.flatnonzero(~np.isfinite(first)):
+        centre, spread = moments(values[k : k + 1])
+        holed[int(k)] = float(centre[0]), float(spread[0])
+        first[k] = np.nan_to_num(centre[0])
+    np.subtract(flat, first[:, None], out=flat)
+    over = np.vecdot(flat, ones).astype(np.float64) / n
+    deviation = np.sqrt(np.maximum(np.vecdot(flat, flat).astype(np.float64) / n - over * over, 0.0))
     off = np.abs(over) > 1e-4 * deviation  # on a high background: what rounding left of the mean
     if off.any():
         flat[off] -= over[off, None].astype(np.float32)

@@ -13,6 +13,7 @@ import zarr
 
 from atomscope.data import Normalisation, Patches, Provenance
 from atomscope.errors import DamagedFileError, SaveError
+from atomscope.patches.ahead import MemoryAhead
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class MemorySink:
 
     def __init__(self, n: int, window: tuple[int, int]) -> None:
         self._values = np.empty((n, *window), np.float32)
+        self._ahead = MemoryAhead(self._values)
         self._done = 0
 
     def reserve(self, wanted: int) -> np.ndarray:
@@ -57,9 +59,11 @@ class MemorySink:
     def commit(self, count: int) -> None:
         """Move on."""
         self._done += count
+        self._ahead.written(self._done * self._values.strides[0])
 
     def finish(self) -> np.ndarray:
         """Return the windows that were committed."""
+        self._ahead.close()
         return self._values[: self._done]
 
     def transform(self, offset: np.ndarray, scale: np.ndarray) -> None:
@@ -73,7 +77,8 @@ class MemorySink:
         return patches
 
     def discard(self) -> None:
-        """Nothing to do."""
+        """Let go of the array."""
+        self._ahead.close()
 
 
 class ZarrSink:
