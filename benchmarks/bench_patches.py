@@ -2,7 +2,7 @@
 
 Run ``python benchmarks/bench_patches.py``. Bars: integer-centred 400 000/s, sub-pixel (linear) 100 000/s, peak memory
 at most the patches and 300 MB. Each case is timed in a process of its own (its peak memory is that of the case), four
-times: the first pass also pays the system for memory that it has not given out before; of the others the median is said.
+times: the first pass also pays the system for memory that it has not given out before; the median of the others counts.
 
 What no way of cutting can avoid is timed alone, in the first lines: filling a new array of the size of the patches
 (first and later, as above), and making the frames of the movie, of which dask takes the most.
