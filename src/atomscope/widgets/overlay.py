@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from napari.layers import Layer
+from qtpy.QtCore import QTimer
 
 from atomscope import pipeline
 from atomscope.data import Sites, Stack
@@ -112,6 +113,14 @@ def show_colour_bar(points: Points, on: bool) -> None:
     bar = getattr(points, "face_colorbar", None)
     if bar is not None:
         bar.visible = bool(on and points.face_color_mode == "colormap")
+
+
+def show_colour_bar_soon(points: Points) -> None:
+    """Show the colour bar of a Points layer in a moment.
+
+    napari needs 0.2 s to make one; together with new colours for the points that would stop the window too long.
+    """
+    QTimer.singleShot(50, lambda: show_colour_bar(points, True))
 
 
 def vectors_layer(stack: Stack, sites: Sites, image: Image | None, name: str) -> Any:

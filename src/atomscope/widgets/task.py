@@ -14,6 +14,7 @@ from qtpy.QtCore import QThreadPool
 
 from atomscope.data.progress import Progress
 from atomscope.errors import Stopped
+from atomscope.widgets.pauses import short_pauses
 
 
 @dataclass
@@ -67,6 +68,7 @@ class Task:
 
     def __call__(self) -> Outcome:
         """Work; whatever happens becomes an Outcome."""
+        short_pauses.begin()
         try:
             return Outcome(self._work(on_progress=self.reports.append, should_stop=self.stop))
         except Stopped as stop:
@@ -74,6 +76,7 @@ class Task:
         except Exception as error:
             return Outcome(error=error)
         finally:
+            short_pauses.end()
             self.ended.set()
 
 

@@ -14,9 +14,10 @@ from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import write_columns
 from atomscope.widgets.form import ParamsForm
 from atomscope.widgets.layerbox import LayerBox
-from atomscope.widgets.overlay import colour_by, is_points
+from atomscope.widgets.overlay import colour_by, is_points, show_colour_bar_soon
 from atomscope.widgets.panel import Panel, RunBar, note, row_label
 from atomscope.widgets.plots import LossPlot, Picture
+from atomscope.widgets.warmup import warm_up
 
 
 class TrainRvaeWidget(Panel):
@@ -56,6 +57,7 @@ class TrainRvaeWidget(Panel):
         self.points_box.layer_changed.connect(self._points_changed)
         self.state.changed.connect(self._state_changed)
         self._points_changed()
+        warm_up()
 
     def _has_patches(self, layer: Any) -> bool:
         return is_points(layer) and self.state.work(layer).patches is not None
@@ -143,7 +145,8 @@ class TrainRvaeWidget(Panel):
         write_columns(points, table)
         colour = next((c for c in ("z1", "angle") if c in table.columns), None)
         if colour is not None:
-            colour_by(points, colour)
+            colour_by(points, colour, bar=False)
+            show_colour_bar_soon(points)
         epochs = len(model.history.table)
         early = bool(model.history.stopped)
         text = f"{epochs} epochs, {time.monotonic() - began:.1f} s"

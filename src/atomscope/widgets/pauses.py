@@ -1,0 +1,50 @@
+"""While a job runs beside the window, the interpreter stops the window for shorter times."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+
+#: Seconds after which a thread that computes must let another one in (Python's default is 0.005). A frame of the
+#: window is drawn in hundreds of calls that each let go of the interpreter; each may have to wait this long to go on.
+_SWITCH = 0.0005
+
+
+class ShortPauses:
+    """Between ``begin`` and ``end``, which may be nested and called in any thread.
+
+    Notes
+    -----
+    A full garbage collection of a process with napari and torch in it looks at a million objects and holds the
+    interpreter, whichever thread it starts in, for 0.3 to 0.5 s. The objects that exist when a job begins are
+    therefore left out of collections (``gc.freeze``) until it ends; then they are collected as ever.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._switch = sys.getswitchinterval()
+        self._ours = True
+
+    def begin(self) -> None:
+        """Note that a job begins."""
+        with self._lock:
+            if self._count == 0:
+                self._switch = sys.getswitchinterval()
+                self._ours = gc.get_freeze_count() == 0  # somebody else's frozen objects are not ours to thaw
+                sys.setswitchinterval(min(self._switch, _SWITCH))
+            self._count += 1
+            gc.freeze()
+
+    def end(self) -> None:
+        """Note that a job has ended."""
+        with self._lock:
+            self._count -= 1
+            if self._count == 0:
+                sys.setswitchinterval(self._switch)
+                if self._ours:
+                    gc.unfreeze()
+
+
+short_pauses = ShortPauses()
