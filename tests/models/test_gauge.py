@@ -10,7 +10,7 @@ import torch
 from atomscope.data import Patches
 from atomscope.models import encode
 from atomscope.models.align import ENOUGH_DEG, compare, polar, synchronise
-from atomscope.models.gauge import settle
+from atomscope.models.gauge import settle, settle_order
 from atomscope.models.pose import place
 
 ATOMS = ((0.0, 6.0, 1.0), (7.0, -2.0, 0.7), (-5.0, -4.0, 0.5), (-4.0, 4.0, 0.6))
@@ -69,6 +69,42 @@ def test_settling_leaves_every_drawing_as_it_was(small_model, small_truth):
         r = net.encode(net.standardise(x))
         torch.testing.assert_close(net.decode(r.z, r.angle, r.shift), before, atol=1e-4, rtol=0)
     assert not net.training
+
+
+def test_a_latent_that_says_nothing_is_one_number_and_a_rare_defect_keeps_its_latent(small_model, small_truth):
+    net = copy.deepcopy(small_model.net)
+    x = torch.from_numpy(small_truth.patches[:500])[:, None]
+    with torch.no_grad():
+        head = net.encoder.head
+        head.weight[1] *= 1e-2  # the mean of z2
+        head.weight[3], head.bias[3] = 0.0, 0.0  # its log standard deviation
+        settle(net, [x])
+        z = net.encode(net.standardise(x)).z
+        assert net.idle.tolist() == [0, 1]
+        assert len(z[:, 1].unique()) == 1
+        assert float(z[:, 0].std()) > 0.1
+        odd = torch.cat((x, 1e4 * x[:1]))
+        settle(net, [odd])
+        assert net.idle.tolist() == [0, 0]
+        head.weight[:2] *= 1e-3
+        settle(net, [x])
+        assert net.idle.tolist() == [0, 0]  # nothing is said yet
+
+
+def test_the_first_latent_says_most_and_no_drawing_changes(small_model, small_truth):
+    net = copy.deepcopy(small_model.net)
+    x = torch.from_numpy(small_truth.patches[:500])[:, None]
+    with torch.no_grad():
+        first = int(net.encode(net.standardise(x)).z.var(0).argmax())
+        net.encoder.head.weight[first] *= 1e-3  # now the other one says more
+        p = net.encode(net.standardise(x))
+        before = net.decode(p.z, p.angle, p.shift)
+        settle_order(net, [x])
+        q = net.encode(net.standardise(x))
+        torch.testing.assert_close(net.decode(q.z, q.angle, q.shift), before, atol=1e-4, rtol=0)
+        assert float(q.z[:, 0].var()) > float(q.z[:, 1].var())
+        torch.testing.assert_close(q.z, p.z[:, [1 - first, first]])
+        torch.testing.assert_close(q.z_log_sd, p.z_log_sd[:, [1 - first, first]])
 
 
 def test_the_gauge_travels_with_the_model(small_model, small_truth):

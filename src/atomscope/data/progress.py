@@ -39,7 +39,7 @@ def report(on_progress: OnProgress | None, done: int, total: int, what: str = ""
         on_progress(Progress(done, total, what, payload))
 
 
-def check_stop(should_stop: ShouldStop | None, partial: Any = None) -> None:
-    """Raise :class:`~atomscope.errors.Stopped`, carrying ``partial``, when asked to stop."""
+def check_stop(should_stop: ShouldStop | None, partial: Callable[[], Any] | None = None) -> None:
+    """Raise :class:`~atomscope.errors.Stopped`, carrying what ``partial`` makes, when asked to stop."""
     if should_stop is not None and should_stop():
-        raise Stopped(partial=partial)
+        raise Stopped(partial=None if partial is None else partial())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -85,8 +86,12 @@ def encode(
     names = column_names(model, errors)
     out = np.full((len(patches), len(names)), np.nan, np.float32)
     n = len(patches)
+
+    def finished(stop: int = n) -> pd.DataFrame:
+        return _table(out[:stop], names, patches.site[:stop])
+
     for start in range(0, n, batch_size):
-        check_stop(should_stop, _table(out[:start], names, patches.site[:start]))
+        check_stop(should_stop, partial(finished, start))
         stop = min(start + batch_size, n)
         x = net.standardise(torch.from_numpy(rows(patches.values, start, stop)).to(where))  # (b, channels, rows, cols)
         p = net.encode(x)
@@ -98,13 +103,12 @@ def encode(
         table[bad] = float("nan")
         out[start:stop] = table.cpu().numpy()
         report(on_progress, stop, n, "patches")
-    return _table(out, names, patches.site)
+    return finished()
 
 
 def _table(values: np.ndarray, names: list[str], site: np.ndarray) -> pd.DataFrame:
     table = pd.DataFrame(values, columns=names, index=pd.Index(site, name="site"))
-    flag = np.full(len(values), "", dtype=object)
+    table["flag"] = ""
     if values.shape[1]:
-        flag[np.isnan(values[:, 0])] = NOT_FINITE
-    table["flag"] = flag
+        table.loc[np.isnan(values[:, 0]), "flag"] = NOT_FINITE
     return table

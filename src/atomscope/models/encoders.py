@@ -18,6 +18,13 @@ class Dense(nn.Linear):
         """Leave the weights as they are."""
 
 
+class Convolution(nn.Conv2d):
+    """A convolution that waits likewise."""
+
+    def reset_parameters(self) -> None:
+        """Leave the weights as they are."""
+
+
 class Posterior(NamedTuple):
     """What the encoder says of n patches; parts that the model does not have are None.
 
@@ -65,9 +72,9 @@ class ConvTrunk(nn.Module):
 
     def __init__(self, window: tuple[int, int], channels: int, hidden: int) -> None:
         super().__init__()
-        self.tiles = nn.Conv2d(channels, 32, 4, stride=4, padding=2)
+        self.tiles = Convolution(channels, 32, 4, stride=4, padding=2)
         rows, cols = window[0] // 4 + 1, window[1] // 4 + 1
-        self.strided = nn.Conv2d(32, 64, 3, stride=2, padding=1)
+        self.strided = Convolution(32, 64, 3, stride=2, padding=1)
         rows, cols = (rows + 1) // 2, (cols + 1) // 2
         self.read = Dense(64 * rows * cols, hidden)
         self.mix = Dense(hidden, hidden)

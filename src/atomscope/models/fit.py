@@ -16,6 +16,7 @@ import torch
 from atomscope.data import History, ModelState, OnProgress, Patches, ShouldStop, report
 from atomscope.data.params import RVAE, FitParams
 from atomscope.errors import InputError, TrainingError
+from atomscope.models.adam import Adam
 from atomscope.models.batches import Batches
 from atomscope.models.device import find_device
 from atomscope.models.gauge import settle
@@ -44,7 +45,7 @@ class Training:
     def __init__(self, net: VAE, params: FitParams, batches: Batches, device: torch.device) -> None:
         self.net, self.params, self.batches, self.device = net.to(device).train(), params, batches, device
         self.epochs = params.epochs or auto_epochs(batches.steps)
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=params.learning_rate, fused=True, betas=BETAS)
+        self.optimizer = Adam(self.net.parameters(), BETAS)
         self.epoch = 0
         self.rows: list[dict[str, float]] = []
         self.best, self.waited = math.inf, 0
@@ -80,13 +81,10 @@ class Training:
     def step(self, x: torch.Tensor, t: float, generator: torch.Generator, sums: dict[str, torch.Tensor]) -> float:
         """Make one step on a batch at the fraction ``t`` of the run; add its losses to ``sums``."""
         lr = one_cycle(t, self.params.learning_rate)
-        self.optimizer.param_groups[0]["lr"] = lr
-        self.optimizer.zero_grad(set_to_none=True)
         x = self.quarter_turn(x.to(self.device), generator)
         loss, parts = losses(self.net, x, t, self.params.kl_weight, self.params.turned_copies, generator)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimizer.step()
+        self.optimizer.step(lr)
         for name, part in parts.items():
             sums[name] = sums.get(name, 0) + part
         return lr
@@ -133,9 +131,8 @@ class Training:
     def state(self) -> ModelState:
         """Return everything that a resumed run needs."""
         state = self.model().to_state()
-        for i, moments in self.optimizer.state_dict()["state"].items():
-            for name, value in moments.items():
-                state.tensors[f"optimizer.{i}.{name}"] = value.detach().cpu().numpy().copy()
+        for name, value in self.optimizer.state().items():
+            state.tensors[f"optimizer.{name}"] = value.cpu().numpy().copy()
         best = None if math.isinf(self.best) else self.best
         state.meta["training"] = {"best": best, "waited": self.waited, "finished": self.finished}
         return state
@@ -156,12 +153,8 @@ class Training:
         if state.meta.get("epochs") != self.epochs:
             raise InputError("resume: the run began with another number of patches; resume with the same ones")
         self.net.load_state_dict(load_net(state).state_dict())
-        moments: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in state.tensors.items():
-            if key.startswith("optimizer."):
-                _, i, name = key.split(".")
-                moments.setdefault(int(i), {})[name] = torch.from_numpy(np.array(value, dtype=np.float32))
-        self.optimizer.load_state_dict({"state": moments, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        moments = {k.removeprefix("optimizer."): v for k, v in state.tensors.items() if k.startswith("optimizer.")}
+        self.optimizer.restore({name: torch.from_numpy(np.array(value)) for name, value in moments.items()})
         self.epoch, self.rows = int(state.meta["epoch"]), [dict(r) for r in state.meta.get("history", [])]
         self.best = math.inf if progress["best"] is None else float(progress["best"])
         self.waited, self.finished = int(progress["waited"]), bool(progress["finished"])
@@ -249,6 +242,7 @@ def _start(spec: RVAE, batches: Batches, params: FitParams, init: Model | None) 
         net = copy.deepcopy(init.net)
         net.centre.zero_()  # the same model, its gauge open again
         net.turn.zero_()
+        net.idle.zero_()
         return net
     net = build(spec, batches.window, batches.channels, params.seed)
     net.offset.copy_(torch.from_numpy(batches.offset))

@@ -6,7 +6,11 @@ settled as functions of the latents, so that every patch is drawn as before:
 
 - the centre: among all pairs, that with the smallest mean squared shift is the most probable (the prior of the shift).
   It is found in closed form;
-- the orientation: like shapes lie alike (see align.py).
+- the orientation: like shapes lie alike (see align.py);
+- the numbers of the latents: z1 is the one that says most.
+
+A latent that the run left unused is settled too: its mean is nothing but leftovers of the pose, and would be shown as
+colour.
 """
 
 from __future__ import annotations
@@ -18,11 +22,14 @@ import torch
 from torch import Tensor
 
 from atomscope.models.align import compare, polar, synchronise
+from atomscope.models.encoders import Dense
 from atomscope.models.pose import turn
 from atomscope.models.vae import ANCHORS, VAE
 
 #: Drawings below which nothing can be said of their likeness.
 FEWEST = 30
+#: Variance of its means below which a latent may be idle.
+IDLE_VARIANCE = 0.01
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +39,53 @@ def settle(net: VAE, batches: Sequence[Tensor]) -> None:
     """Settle the gauge of a trained network on some of its patches, each (n, channels, rows, cols) in its own units."""
     was_training = net.training
     net.eval()
+    settle_order(net, batches)
+    settle_idle(net, batches)
     settle_centres(net, batches)
     settle_turns(net, batches)
     net.train(was_training)
+
+
+def settle_order(net: VAE, batches: Iterable[Tensor]) -> None:
+    """Sort the latents by how much they say: z1 has the means of the largest variance."""
+    n = net.spec.latent_dim
+    read = [net.encoder(net.standardise(x.to(net.offset.device))).z for x in batches]
+    if n < 2 or not read:
+        return
+    order = torch.cat(read).var(0, correction=0).argsort(descending=True, stable=True)  # (latent,)
+    both = torch.cat((order, n + order))  # the means' rows of the head, and those of their uncertainties
+    head, first = net.encoder.head, net.decoder.mix1
+    assert isinstance(first, Dense)
+    for values in (head.weight, head.bias):
+        values[: 2 * n] = values[both]
+    first.weight[:] = first.weight[:, order]
+
+
+def settle_idle(net: VAE, batches: Iterable[Tensor]) -> None:
+    """Set ``net.idle`` for latents in which no patch differs from the others by more than its own uncertainty.
+
+    The variance of their means is below .01 (the usual threshold of an active unit), and, so that a latent of a rare
+    defect stays, not one mean lies further from the middle than a mean standard deviation of the posterior. The mean
+    of such a latent is reported as one number; the drawings hardly change. While no latent says anything the run was
+    too short to tell, and none is idle.
+
+    References
+    ----------
+    Y. Burda, R. Grosse and R. Salakhutdinov, "Importance weighted autoencoders", ICLR 2016, section 5.2.
+    """
+    net.idle.zero_()
+    read = [net.encoder(net.standardise(x.to(net.offset.device))) for x in batches]
+    if not net.spec.latent_dim or not read:
+        return
+    z, sd = torch.cat([p.z for p in read]), torch.cat([p.z_log_sd.exp() for p in read])  # (all, latent) twice
+    middle = z.mean(0)  # (latent,)
+    idle = (z.var(0, correction=0) < IDLE_VARIANCE) & ((z - middle).abs().amax(0) < sd.mean(0))  # (latent,)
+    if idle.all() or not idle.any():
+        return
+    net.idle.copy_(idle.float())
+    net.idle_at.copy_(middle)
+    if log.isEnabledFor(logging.INFO):
+        log.info("latents that say nothing: %s", ", ".join(f"z{i + 1}" for i in torch.nonzero(idle).flatten().tolist()))
 
 
 def settle_centres(net: VAE, batches: Iterable[Tensor], ridge: float = 1e-3) -> None:

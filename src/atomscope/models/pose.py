@@ -11,6 +11,7 @@ laboratory frame: it says where the centre of the picture lies in the window, wh
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -45,23 +46,36 @@ def picture_points(
         (col, row), as ``grid_sample`` wants it.
     """
     like = next((t for t in (angle, shift, centre) if t is not None), None)
-    device = like.device if like is not None else None
-    rows, cols = window
-    row, col = (torch.arange(k, device=device) - (k - 1) / 2 for k in window)  # (rows,), (cols,)
-    one = torch.ones(rows, cols, device=device)
-    pixels = torch.stack((col * one, row[:, None] * one, one)).flatten(1)  # (3, rows * cols): col, row, 1
-    n = 1 if like is None else len(like)
-    c, s = torch.ones(n, device=device), torch.zeros(n, device=device)  # (n,) twice
-    if angle is not None:
-        c, s = torch.cos(angle), torch.sin(angle)
-    x0, y0 = s.new_zeros(n), s.new_zeros(n)  # (n,) twice: where the middle of the window looks, (col, row)
+    n, device = (1, None) if like is None else (len(like), like.device)
+    pixels = _pixels(window, device)  # (3, rows * cols)
+    if angle is None:
+        turned = torch.eye(2, device=device).expand(n, 2, 2)
+    else:
+        c, s = torch.cos(angle), torch.sin(angle)  # (n,) twice
+        turned = torch.stack((c, s, -s, c), 1).view(n, 2, 2)
+    middle = torch.zeros(n, 2, 1, device=device)  # where the middle of the window looks, (col, row)
     if shift is not None:
-        x0, y0 = -c * shift[:, 1] - s * shift[:, 0], s * shift[:, 1] - c * shift[:, 0]
+        middle = turned @ -shift.flip(1)[:, :, None]  # (n, 2, 1)
     if centre is not None:
-        x0, y0 = x0 + centre[:, 1], y0 + centre[:, 0]
-    matrix = torch.stack((c / unit[1], s / unit[1], x0 / unit[1], -s / unit[0], c / unit[0], y0 / unit[0]), 1)  # (n, 6)
+        middle = middle + centre.flip(1)[:, :, None]  # (n, 2, 1)
+    matrix = torch.cat((turned, middle), 2) / _column((unit[1], unit[0]), device)  # (n, 2, 3)
     points = matrix.view(2 * n, 3) @ pixels  # (2 n, rows * cols)
-    return points.view(n, 2, rows, cols).permute(0, 2, 3, 1)  # (n, rows, cols, 2)
+    return points.view(n, 2, *window).permute(0, 2, 3, 1)  # (n, rows, cols, 2)
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)
+def _pixels(window: tuple[int, int], device: torch.device | None) -> Tensor:
+    """Return (col, row, 1) of every pixel of a window from its centre, shape (3, rows * cols)."""
+    row, col = (torch.arange(k, device=device) - (k - 1) / 2 for k in window)  # (rows,), (cols,)
+    one = torch.ones(window, device=device)
+    return torch.stack((col * one, row[:, None] * one, one)).flatten(1)  # (3, rows * cols)
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)
+def _column(values: tuple[float, float], device: torch.device | None) -> Tensor:
+    return torch.tensor(values, device=device)[:, None]  # (2, 1)
 
 
 def place(
@@ -119,6 +133,6 @@ def kl_circle(sd: Tensor) -> Tensor:
 
 def kl_normal(mean: Tensor, log_sd: Tensor, prior_sd: float | Tensor = 1.0) -> Tensor:
     """Return KL(N(mean, sd), N(0, prior_sd)) summed over the last axis, nats."""
-    log_prior = math.log(prior_sd) if isinstance(prior_sd, float) else torch.log(prior_sd)
-    ratio = (torch.exp(2 * log_sd) + mean**2) / prior_sd**2
-    return (0.5 * (ratio - 1) - log_sd + log_prior).sum(-1)
+    log_ratio = log_sd - (math.log(prior_sd) if isinstance(prior_sd, float) else torch.log(prior_sd))
+    square = torch.exp(2 * log_ratio) + (mean / prior_sd).square()
+    return (0.5 * square - log_ratio).sum(-1) - 0.5 * mean.shape[-1]

@@ -39,6 +39,8 @@ class VAE(nn.Module):
     centre: Tensor
     turn_at: Tensor
     turn: Tensor
+    idle: Tensor
+    idle_at: Tensor
 
     def __init__(self, spec: RVAE, window: tuple[int, int], channels: int) -> None:
         super().__init__()
@@ -54,6 +56,8 @@ class VAE(nn.Module):
         self.register_buffer("centre", torch.zeros(spec.hidden + 1, 2))  # see gauge.py
         self.register_buffer("turn_at", torch.zeros(ANCHORS, spec.latent_dim))
         self.register_buffer("turn", torch.zeros(ANCHORS))  # rad
+        self.register_buffer("idle", torch.zeros(spec.latent_dim))  # 1: this latent says nothing
+        self.register_buffer("idle_at", torch.zeros(spec.latent_dim))
 
     def standardise(self, x: Tensor) -> Tensor:
         """Bring patches (n, channels, rows, cols) to mean 0 and standard deviation 1 of the training data."""
@@ -91,6 +95,8 @@ class VAE(nn.Module):
     def encode(self, x: Tensor) -> Posterior:
         """Encode standardised patches (n, channels, rows, cols)."""
         p = self.encoder(x)
+        if not self.training:
+            p = p._replace(z=torch.where(self.idle > 0, self.idle_at, p.z))
         own, turned = self.own_centre(p.z), self.own_turn(p.z)  # (n, 2), (n,)
         if p.shift is not None and own is not None:
             p = p._replace(shift=p.shift + (own if p.angle is None else turn(own, p.angle)))
@@ -122,9 +128,7 @@ class VAE(nn.Module):
 
 def build(spec: RVAE, window: tuple[int, int], channels: int, seed: int = 0) -> VAE:
     """Make a model on the CPU, its weights decided by ``seed``; the global random state is not touched."""
-    with torch.device("meta"):
-        net = VAE(spec, window, channels)
-    net = net.to_empty(device="cpu")
+    net = VAE(spec, window, channels)
     net.initialise(torch.Generator().manual_seed(seed))
     return net
 

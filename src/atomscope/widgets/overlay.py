@@ -118,9 +118,16 @@ def show_colour_bar(points: Points, on: bool) -> None:
 def show_colour_bar_soon(points: Points) -> None:
     """Show the colour bar of a Points layer in a moment.
 
-    napari needs 0.2 s to make one; together with new colours for the points that would stop the window too long.
+    napari needs 0.1 s to make one and 0.2 s to draw it for the first time; together with new colours for the points
+    that would stop the window too long. So it is made first, hidden again before it is drawn, and shown later.
     """
-    QTimer.singleShot(50, lambda: show_colour_bar(points, True))
+
+    def make() -> None:
+        show_colour_bar(points, True)
+        show_colour_bar(points, False)
+
+    QTimer.singleShot(50, make)
+    QTimer.singleShot(300, lambda: show_colour_bar(points, True))
 
 
 def vectors_layer(stack: Stack, sites: Sites, image: Image | None, name: str) -> Any:
