@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -22,10 +23,21 @@ from atomscope.models import encode, fit
 from models.motifs import make, scores
 
 
+def gemm() -> float:
+    """Return how fast the machine is right now: GFLOP/s of a product of matrices of 1024 x 1024."""
+    a = torch.ones(1024, 1024)
+    a @ a
+    start = time.perf_counter()
+    for _ in range(20):
+        a @ a
+    return 20 * 2 * 1024**3 / (time.perf_counter() - start) / 1e9
+
+
 def run(seed: int, args: argparse.Namespace) -> dict[str, float]:
     """Train and encode one planted set; return its scores and speeds."""
     truth = make(args.n, 100 + seed, motifs=args.motifs, snr=args.snr)
     patches = Patches.from_array(truth.patches)
+    speed = gemm()
     start = time.perf_counter()
     model = fit(patches, RVAE(encoder=args.encoder, hidden=args.hidden), FitParams(epochs=args.epochs, seed=seed))
     fit_s = time.perf_counter() - start
@@ -42,6 +54,7 @@ def run(seed: int, args: argparse.Namespace) -> dict[str, float]:
         "train_per_s": 0.9 * args.n * len(history) / fit_s,
         "best_train_per_s": 0.9 * args.n / history["seconds"].min(),
         "encode_per_s": args.n / min(encode_s),
+        "gemm_gflops": (speed + gemm()) / 2,
     }
 
 
