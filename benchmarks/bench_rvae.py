@@ -74,7 +74,7 @@ def main() -> None:
         rows.append(run(seed, args))
         print({k: round(v, 3) for k, v in rows[-1].items()}, flush=True)
     table = pd.DataFrame(rows)
-    less = ["angle_median_deg", "shift", "shift_gauge", "angle_in_z", "fit_s"]
+    less = ["angle_median_deg", "shift", "shift_gauge", "z_from_angle", "angle_in_z", "fit_s"]
     worst = {c: table[c].max() if c in less else table[c].min() for c in table.columns[1:]}
     print("worst", {k: round(float(v), 3) for k, v in worst.items()})
 

@@ -109,6 +109,20 @@ def jammalamadaka(a: np.ndarray, b: np.ndarray, motif: np.ndarray) -> float:
     return float(np.mean(out))
 
 
+def explained_by_angle(z: np.ndarray, truth: Truth) -> float:
+    """Return the part of a latent's variance within the motifs that the true angle explains (R2); the worst latent's."""
+    half = len(z) // 2
+    error, total = np.zeros(z.shape[1]), np.zeros(z.shape[1])
+    for m in np.unique(truth.motif):
+        i = np.flatnonzero(truth.motif == m)
+        fit, test = i[i < half], i[i >= half]
+        direction = np.stack((np.cos(truth.angle), np.sin(truth.angle)), axis=1)
+        guess = KNeighborsRegressor(50).fit(direction[fit], z[fit]).predict(direction[test]).reshape(len(test), -1)
+        error += ((z[test] - guess) ** 2).sum(0)
+        total += ((z[test] - z[test].mean(0)) ** 2).sum(0)
+    return float((1 - error / np.maximum(total, 1e-12)).max())
+
+
 def scores(truth: Truth, table) -> dict[str, float]:
     """Return the bars of the method table for an encoded truth; shift rms per axis, px, before and after gauge."""
     z = table[[c for c in table.columns if c[0] == "z" and c[1:].isdigit()]].to_numpy()
@@ -139,5 +153,6 @@ def scores(truth: Truth, table) -> dict[str, float]:
         "shift": raw,
         "shift_gauge": float(np.sqrt((own**2).mean())),
         "deformation": float(np.mean(r2)),
+        "z_from_angle": explained_by_angle(z, truth),
         "angle_in_z": float(np.max(phi_r2)),
     }

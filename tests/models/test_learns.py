@@ -81,4 +81,4 @@ def test_three_motifs_pass_every_bar_by_default(seed):
     assert got["motif"] >= 0.97, got
     assert got["shift"] <= 0.3, got
     assert got["deformation"] >= 0.75, got
-    assert got["angle_in_z"] <= 0.05, got
+    assert got["z_from_angle"] <= 0.05, got
