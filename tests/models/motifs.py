@@ -110,7 +110,7 @@ def jammalamadaka(a: np.ndarray, b: np.ndarray, motif: np.ndarray) -> float:
 
 
 def explained_by_angle(z: np.ndarray, truth: Truth) -> float:
-    """Return the part of a latent's variance within the motifs that the true angle explains (R2); the worst latent's."""
+    """Return the part of a latent's variance within the motifs that the true angle explains (R2), the worst one's."""
     half = len(z) // 2
     error, total = np.zeros(z.shape[1]), np.zeros(z.shape[1])
     for m in np.unique(truth.motif):
