@@ -29,7 +29,7 @@ from atomscope.find.gauss import (
 from atomscope.find.windows import Windows
 
 _FEW = 10  # columns; with fewer the spread of a frame cannot be known
-_CALM = 0.02  # of a column width: such a step is small
+_CALM = 0.05  # such a step of a place (column widths) or a shape (over the squared width) is small
 _STEP = 0.85  # all columns move at once: a full step would overshoot where they overlap
 
 
@@ -97,7 +97,7 @@ class Solver:
         for _ in range(most):
             # Once nearly all columns are nearly at rest the normal matrix no longer changes.
             delta = self._step(active, renew=not (calm and len(active) == self.n))
-            calm = bool(np.mean(np.abs(delta[:, [Y0, X0]]).max(axis=1) > _CALM) < 0.05)
+            calm = bool(np.mean(np.abs(delta[:, Y0:BG]).max(axis=1) > _CALM) < 0.05)
             precision = np.sqrt(self.s2[active]) / self.p[active, AMP] / self.windows.unit
             moving = np.hypot(delta[:, Y0], delta[:, X0]) > np.maximum(1e-4, 0.08 * precision)
             active = np.asarray(active[moving])
