@@ -49,7 +49,7 @@ slow: system $(STAMP)
 .venv-peers/.installed:
 	$(PYTHON) -m venv .venv-peers
 	-.venv-peers/bin/python -m pip install -q "torch==2.13.0" trackpy pyroved gpytorch scikit-learn scikit-image \
-		opencv-python-headless "mendeleev<=0.6.1" networkx progressbar2
+		opencv-python-headless "mendeleev<=0.6.1" networkx progressbar2 six
 	-.venv-peers/bin/python -m pip install -q --no-deps atomai
 	@touch $@
 

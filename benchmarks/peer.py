@@ -6,11 +6,13 @@ Prints one line of JSON: what was done a second. It imports nothing of ours.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import sys
 import time
 import warnings
+from types import ModuleType
 
 import numpy as np
 
@@ -29,6 +31,7 @@ def trackpy_find(data) -> dict:
 
 
 def atomai_crop(data) -> dict:
+    without_torchvision()
     from atomai.utils import extract_subimages
 
     movie, coordinates = data["movie"][..., None], data["coordinates"]
@@ -39,6 +42,7 @@ def atomai_crop(data) -> dict:
 
 
 def atomai_train(data) -> dict:
+    without_torchvision()
     from atomai.models import rVAE
 
     x = data["patches"]
@@ -49,7 +53,22 @@ def atomai_train(data) -> dict:
     return {"per_s": len(x) / (time.perf_counter() - start)}
 
 
+def without_torchvision() -> None:
+    """Let a package that only draws pictures with torchvision be imported where that does not fit the torch."""
+    try:
+        importlib.import_module("torchvision")
+    except (ImportError, RuntimeError):
+        for name in [n for n in sys.modules if n.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        for name in ("torchvision", "torchvision.utils", "torchvision.models"):
+            sys.modules[name] = ModuleType(name)
+        for name in ("mobilenet_v2", "resnet50", "vgg16"):
+            setattr(sys.modules["torchvision.models"], name, None)
+        sys.modules["torchvision.utils"].make_grid = None
+
+
 def pyroved_train(data) -> dict:
+    without_torchvision()
     import pyroved as pv
     import torch
 
