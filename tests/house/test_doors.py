@@ -39,3 +39,17 @@ def test_no_bare_compute_beside_napari():
         if re.search(r"\.compute\((?!callbacks)", line) and "``" not in line
     ]
     assert bare == []
+
+
+def test_training_does_not_import_a_compiler():
+    code = """
+import sys
+import numpy as np
+import atomscope as ats
+patches = np.random.default_rng(0).normal(size=(100, 8, 8)).astype("float32")
+model = ats.fit(patches, ats.RVAE(hidden=8), epochs=1)
+ats.encode(model, patches)
+print([m for m in ("torch._dynamo", "sympy") if m in sys.modules])
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,9 @@ from torch import Tensor, nn
 
 #: Bounds of every learnt log standard deviation: wide enough for any use, narrow enough never to overflow.
 LOG_SD = (-7.0, 2.0)
+#: Standard deviation of an angle as uncertain as can be, times the order of the symmetry, rad: a wider one would
+#: overlap with that of the next equivalent turn, and a normal of this one has the entropy of a uniform angle.
+BROADEST = math.sqrt(2 * math.pi / math.e)
 
 
 class Dense(nn.Linear):
@@ -33,6 +37,8 @@ class Posterior(NamedTuple):
     z, z_log_sd : Tensor, shape (n, latent)
     angle, angle_log_sd : Tensor, shape (n,), rad, or None
     shift, shift_log_sd : Tensor, shape (n, 2), (row, col) px, or None
+    lean : Tensor, shape (n, 2), (row, col) parts of a vector, or None
+        Of a model of symmetric patches: which of the equivalent turns it is. See symmetry in pose.py.
     """
 
     z: Tensor
@@ -41,6 +47,7 @@ class Posterior(NamedTuple):
     angle_log_sd: Tensor | None
     shift: Tensor | None
     shift_log_sd: Tensor | None
+    lean: Tensor | None = None
 
     def part(self, index: slice) -> Posterior:
         """Return the posterior of some of the patches."""
@@ -91,7 +98,9 @@ class ConvTrunk(nn.Module):
 class Encoder(nn.Module):
     """A trunk and one head for all of the posterior's numbers.
 
-    The angle is the direction of a 2-vector: on the circle there is no place where it would have to jump.
+    The angle is the direction of a 2-vector: on the circle there is no place where it would have to jump. Patches that
+    look the same after a turn by 1/n of a full one would still make it jump. Of them it is the direction over n, which
+    says the angle up to such turns, and a second vector leans towards one of these.
     """
 
     def __init__(
@@ -102,11 +111,14 @@ class Encoder(nn.Module):
         rotation: bool,
         translation: bool,
         reach: tuple[float, float],
+        order: int,
     ) -> None:
         super().__init__()
         self.trunk = trunk
-        self.sizes = [latent, latent] + [2, 1] * rotation + [2, 2] * translation
-        self.rotation, self.translation, self.reach = rotation, translation, reach
+        leans = rotation and order > 1
+        self.sizes = [latent, latent] + [2, 1] * rotation + [2, 2] * translation + [2] * leans
+        self.rotation, self.translation, self.leans, self.reach, self.order = rotation, translation, leans, reach, order
+        self.largest = math.log(BROADEST / order) if leans else LOG_SD[1]
         self.head = Dense(hidden, sum(self.sizes))
 
     def forward(self, x: Tensor) -> Posterior:
@@ -117,9 +129,11 @@ class Encoder(nn.Module):
         if self.rotation:
             direction = out[2]  # (n, 2): row and column part
             angle = torch.atan2(direction[:, 0], direction[:, 1])  # (n,)
-            angle_log_sd = out[3][:, 0].clamp(*LOG_SD)  # (n,)
+            angle = angle / self.order if self.leans else angle  # (n,)
+            angle_log_sd = out[3][:, 0].clamp(LOG_SD[0], self.largest)  # (n,)
         if self.translation:
             reach = torch.tensor(self.reach, device=x.device)  # (2,)
-            shift = reach * torch.tanh(out[-2])  # (n, 2)
-            shift_log_sd = out[-1].clamp(*LOG_SD)  # (n, 2)
-        return Posterior(z, z_log_sd, angle, angle_log_sd, shift, shift_log_sd)
+            at = 4 if self.rotation else 2
+            shift = reach * torch.tanh(out[at])  # (n, 2)
+            shift_log_sd = out[at + 1].clamp(*LOG_SD)  # (n, 2)
+        return Posterior(z, z_log_sd, angle, angle_log_sd, shift, shift_log_sd, out[-1] if self.leans else None)

@@ -22,6 +22,7 @@ from atomscope.models.device import find_device
 from atomscope.models.gauge import settle
 from atomscope.models.model import Model, load_net
 from atomscope.models.step import losses, one_cycle
+from atomscope.models.symmetry import find_symmetry
 from atomscope.models.vae import VAE, build
 
 log = logging.getLogger(__name__)
@@ -207,6 +208,7 @@ def fit(
     spec, params = spec or RVAE(), params or FitParams()
     device = find_device(params.device)
     batches = Batches(patches, params.batch_size, params.validation, params.seed)
+    spec = _with_symmetry(spec, batches, init, resume_from)
     run = Training(_start(spec, batches, params, init), params, batches, device)
     if resume_from is not None:
         _check_same(spec, batches, resume_from.spec, resume_from.window, resume_from.channels, "resume_from")
@@ -233,6 +235,21 @@ def fit(
             payload["manifold"] = run.model().manifold(8)
         report(on_progress, run.epoch, run.epochs, "epochs", payload)
     return run.model()
+
+
+def _with_symmetry(spec: RVAE, batches: Batches, init: Model | None, resume_from: ModelState | None) -> RVAE:
+    """Return the specification with its symmetry: as given, as it was, or found from at most 2000 patches."""
+    if not spec.rotation:
+        return spec.model_copy(update={"symmetry": 1})
+    if spec.symmetry is not None:
+        return spec
+    if init is not None or resume_from is not None:
+        was = init.spec.symmetry if init is not None else RVAE(**resume_from.spec).symmetry if resume_from else None
+        return spec.model_copy(update={"symmetry": was or 1})
+    index = batches.train[:: max(1, len(batches.train) // 2000)]
+    order = find_symmetry(torch.cat(list(batches.take(index))))
+    log.info("symmetry of the patches: %s", f"turns by 1/{order}" if order > 1 else "none")
+    return spec.model_copy(update={"symmetry": order})
 
 
 def _start(spec: RVAE, batches: Batches, params: FitParams, init: Model | None) -> VAE:

@@ -94,6 +94,16 @@ def place(
     return grid_sample(picture, grid.expand(len(picture), -1, -1, -1), align_corners=True)
 
 
+def equivalents(angle: Tensor, order: int) -> Tensor:
+    """Return the angles that a symmetric patch cannot tell apart: those of ``angle`` (n,), shape (n, order), rad."""
+    return angle[:, None] + torch.arange(order, device=angle.device) * (2 * math.pi / order)
+
+
+def leaning(angles: Tensor, lean: Tensor) -> Tensor:
+    """Return the log weights, up to a constant, that vectors (n, 2) (row, col) give to angles (n, order)."""
+    return lean[:, 1:] * torch.cos(angles) + lean[:, :1] * torch.sin(angles)  # (n, order)
+
+
 def turn(vector: Tensor, angle: Tensor) -> Tensor:
     """Turn (row, col) vectors, shape (n, 2), by ``angle``, shape (n,), from +col towards +row."""
     c, s = torch.cos(angle), torch.sin(angle)  # (n,)

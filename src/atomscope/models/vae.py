@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from atomscope.data.params import RVAE
 from atomscope.models.decoders import CanvasDecoder, CoordinateDecoder
 from atomscope.models.encoders import ConvTrunk, Encoder, MLPTrunk, Posterior
-from atomscope.models.pose import kl_circle, kl_normal, turn
+from atomscope.models.pose import equivalents, kl_circle, kl_normal, leaning, turn
 
 #: Latents at which the orientation of the drawings is settled (see gauge.py).
 ANCHORS = 256
+#: Log weight by which, among angles that cannot be told apart, that nearest 0 is reported.
+NEAREST = 0.5
 
 
 class Draw(NamedTuple):
@@ -46,8 +48,11 @@ class VAE(nn.Module):
         super().__init__()
         self.spec, self.window, self.channels = spec, window, channels
         self.reach = (spec.max_shift * window[0], spec.max_shift * window[1])
+        self.order = spec.symmetry or 1
         trunk = {"mlp": MLPTrunk, "conv": ConvTrunk}[spec.encoder](window, channels, spec.hidden)
-        self.encoder = Encoder(trunk, spec.hidden, spec.latent_dim, spec.rotation, spec.translation, self.reach)
+        self.encoder = Encoder(
+            trunk, spec.hidden, spec.latent_dim, spec.rotation, spec.translation, self.reach, self.order
+        )
         decoder = {"canvas": CanvasDecoder, "coordinate": CoordinateDecoder}[spec.decoder]
         self.decoder: nn.Module = decoder(window, channels, spec.hidden, spec.latent_dim, spec.rotation, self.reach)
         self.register_buffer("offset", torch.zeros(channels))
@@ -101,8 +106,8 @@ class VAE(nn.Module):
         if p.shift is not None and own is not None:
             p = p._replace(shift=p.shift + (own if p.angle is None else turn(own, p.angle)))
         if p.angle is not None and turned is not None:
-            p = p._replace(angle=torch.remainder(p.angle - turned + math.pi, 2 * math.pi) - math.pi)
-        return p
+            p = p._replace(angle=wrap(p.angle - turned), lean=None if p.lean is None else turn(p.lean, -turned))
+        return p if p.lean is None else choose(p, self.order)
 
     def decode(self, z: Tensor, angle: Tensor | None, shift: Tensor | None) -> Tensor:
         """Draw standardised patches (n, channels, rows, cols)."""
@@ -133,19 +138,39 @@ def build(spec: RVAE, window: tuple[int, int], channels: int, seed: int = 0) -> 
     return net
 
 
-def draw(p: Posterior, noise: Tensor) -> Draw:
-    """Draw from a posterior with standard normal ``noise`` (n, latent + 3), by reparameterisation."""
+def wrap(angle: Tensor) -> Tensor:
+    """Bring angles to (-pi, pi]."""
+    return math.pi - torch.remainder(math.pi - angle, 2 * math.pi)
+
+
+def choose(p: Posterior, order: int) -> Posterior:
+    """Return the posterior with the likeliest of the equivalent angles; that nearest 0 where they are alike."""
+    assert p.angle is not None and p.lean is not None
+    angles = equivalents(p.angle, order)  # (n, order)
+    best = (leaning(angles, p.lean) + NEAREST * torch.cos(angles)).argmax(1, keepdim=True)  # (n, 1)
+    return p._replace(angle=wrap(angles.gather(1, best)[:, 0]))
+
+
+def draw(p: Posterior, noise: Tensor, order: int = 1, chance: Tensor | None = None) -> Draw:
+    """Draw from a posterior with standard normal ``noise`` (n, latent + 3), by reparameterisation.
+
+    ``chance`` (n,), uniform in (0, 1), decides between the equivalent angles.
+    """
     n_z = p.z.shape[1]
     z = p.z + torch.exp(p.z_log_sd) * noise[:, :n_z]  # (n, latent)
     angle = shift = None
     if p.angle is not None and p.angle_log_sd is not None:
         angle = p.angle + torch.exp(p.angle_log_sd) * noise[:, n_z]  # (n,)
+        if p.lean is not None and chance is not None:
+            weights = leaning(equivalents(p.angle, order), p.lean).detach().softmax(1)  # (n, order)
+            turns = (weights.cumsum(1)[:, :-1] < chance[:, None]).sum(1)  # (n,)
+            angle = angle + turns * (2 * math.pi / order)  # (n,)
     if p.shift is not None and p.shift_log_sd is not None:
         shift = p.shift + torch.exp(p.shift_log_sd) * noise[:, n_z + 1 :]  # (n, 2)
     return Draw(z, angle, shift)
 
 
-def kl_parts(p: Posterior, reach: tuple[float, float]) -> dict[str, Tensor]:
+def kl_parts(p: Posterior, reach: tuple[float, float], order: int = 1) -> dict[str, Tensor]:
     """Return the KL of each group to its prior, nats, shape (n,).
 
     Priors: z N(0, 1); the angle uniform on the circle; the shift N(0, reach / 2).
@@ -153,6 +178,9 @@ def kl_parts(p: Posterior, reach: tuple[float, float]) -> dict[str, Tensor]:
     parts = {"kl_z": kl_normal(p.z, p.z_log_sd)}
     if p.angle_log_sd is not None:
         parts["kl_angle"] = kl_circle(torch.exp(p.angle_log_sd))
+        if p.lean is not None and p.angle is not None:
+            log_weights = leaning(equivalents(p.angle, order), p.lean).detach().log_softmax(1)  # (n, order)
+            parts["kl_angle"] = parts["kl_angle"] + (log_weights.exp() * log_weights).sum(1)
     if p.shift is not None and p.shift_log_sd is not None:
         prior = torch.tensor(reach, device=p.shift.device) / 2  # (2,)
         parts["kl_shift"] = kl_normal(p.shift, p.shift_log_sd, prior)

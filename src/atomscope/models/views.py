@@ -46,7 +46,7 @@ def read_twice(net: VAE, x: Tensor, generator: torch.Generator) -> tuple[Posteri
     copy, angle, shift = turned_copy(x[:k], net.spec.rotation, _reach(net, FAR), generator)
     both = net.encode(torch.cat((x, copy)))
     own, other = both.part(slice(None, n)), both.part(slice(n, None))
-    disagreement = pose_disagreement(own.part(slice(None, k)), other, angle, shift, net.reach).mean()
+    disagreement = pose_disagreement(own.part(slice(None, k)), other, angle, shift, net.reach, net.order).mean()
     posterior = own._replace(
         z=torch.cat((other.z, own.z[k:])),  # (n, latent)
         z_log_sd=torch.cat((other.z_log_sd, own.z_log_sd[k:])),  # (n, latent)
@@ -61,6 +61,8 @@ def read_turned(net: VAE, x: Tensor, generator: torch.Generator) -> Posterior:
     p = net.encode(torch.cat((copy, x[k:])))
     if p.angle is not None and angle is not None:
         p = p._replace(angle=torch.cat((p.angle[:k] - angle, p.angle[k:])))
+        if p.lean is not None:
+            p = p._replace(lean=torch.cat((turn(p.lean[:k], -angle), p.lean[k:])))
     if p.shift is not None and shift is not None:
         back = p.shift[:k] - shift  # (k, 2)
         p = p._replace(shift=torch.cat((back if angle is None else turn(back, -angle), p.shift[k:])))
@@ -101,12 +103,19 @@ def turned_copy(
 
 
 def pose_disagreement(
-    own: Posterior, copy: Posterior, angle: Tensor | None, shift: Tensor | None, reach: tuple[float, float]
+    own: Posterior,
+    copy: Posterior,
+    angle: Tensor | None,
+    shift: Tensor | None,
+    reach: tuple[float, float],
+    order: int = 1,
 ) -> Tensor:
     """Return how far the copy's posterior is from the patch's, moved by the known amount; shape (n,)."""
     total = LATENT_WEIGHT * (own.z - copy.z).square().sum(1)  # (n,)
     if own.angle is not None and copy.angle is not None and angle is not None:
-        total = total + 1 - torch.cos(copy.angle - own.angle - angle)  # (n,)
+        total = total + 1 - torch.cos(order * (copy.angle - own.angle - angle))  # (n,)
+        if own.lean is not None and copy.lean is not None:
+            total = total + 1 - torch.cosine_similarity(copy.lean, turn(own.lean, angle), dim=1)  # (n,)
     if own.shift is not None and copy.shift is not None and shift is not None:
         moved = own.shift if angle is None else turn(own.shift, angle)  # (n, 2)
         total = total + (((copy.shift - moved - shift) / torch.tensor(reach, device=shift.device)) ** 2).sum(1)  # (n,)

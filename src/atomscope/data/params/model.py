@@ -22,6 +22,14 @@ class RVAE(Params):
         gt=0.0,
         le=0.5,
     )
+    symmetry: int | None = field(
+        None,
+        "Symmetry order",
+        "Perfect sites look the same after a turn by 1/n of a full one (n: 2, 3, 4, 6); empty: found from the patches.",
+        advanced=True,
+        ge=1,
+        le=12,
+    )
     encoder: Literal["conv", "mlp"] = field(
         "mlp", "Encoder", "Network that reads a patch: mlp (fast) or conv.", advanced=True
     )
