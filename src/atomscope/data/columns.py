@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+import pandas as pd
+
 #: Columns that every site table has.
 CORE = ("site", "frame", "row", "col", "kind", "score", "flag")
 
@@ -22,6 +26,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "background": ("counts", "local background under the peak"),
     "residual": ("counts", "rms residual of the fit"),
     "angle": ("rad", "orientation, 0 along +col, +pi/2 along +row, in (-pi, pi]"),
+    "angle_order": ("", "order n of the symmetry: symmetric sites have the angle up to turns by 1/n of a full one"),
     "angle_sd": ("rad", "circular standard deviation of angle"),
     "shift_row": ("px", "shift along rows in the laboratory frame"),
     "shift_col": ("px", "shift along columns in the laboratory frame"),
@@ -36,6 +41,26 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "grain": ("", "id of the crystal grain"),
     "lattice_angle": ("rad", "rotation of the grain's lattice, clockwise on screen"),
 }
+
+
+def angle_order(table: pd.DataFrame, given: int | None = None) -> int:
+    """Return the order of the symmetry up to which angles are known: as given, else as the table says, else 1."""
+    if given is not None:
+        return given
+    if "angle_order" not in table.columns:
+        return 1
+    known = pd.to_numeric(table["angle_order"], errors="coerce").dropna()
+    return max(1, int(known.median())) if len(known) else 1
+
+
+def folded_name(column: str, order: int) -> str:
+    """Return the name of a column of angles modulo a turn by 1/order, made to be looked at and not to be kept."""
+    return f"{column}_mod{order}"
+
+
+def is_folded(name: str) -> bool:
+    """Whether a name is one of :func:`folded_name`."""
+    return re.fullmatch(r".+_mod\d+", name) is not None
 
 
 def describe_unit(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from atomscope.data.columns import describe_unit
+from atomscope.data.columns import angle_order, describe_unit, folded_name
 from atomscope.display.colormaps import table as colormap_table
 from atomscope.errors import InputError
 
@@ -123,7 +123,7 @@ def recolor(
     column: str,
     colormap: str | None = None,
     *,
-    symmetry_order: int = 1,
+    symmetry_order: int | None = None,
     direct: bool = True,
 ) -> dict[str, Any]:
     """Return the Points keywords that colour a table's rows by a column.
@@ -135,8 +135,8 @@ def recolor(
     column : str
     colormap : str, optional
         By default viridis, or hsv for angles; classes have their own colours.
-    symmetry_order : int
-        Angles are shown modulo ``2 pi / n``.
+    symmetry_order : int, optional
+        Angles are shown modulo ``2 pi / n``; by default as the column ``angle_order`` says.
     direct : bool
         True: ``face_color`` is an array of colours, which napari takes fastest. False: it is the name of a feature,
         so that napari can draw its colour bar; the table of features to set before is then there as ``features``.
@@ -162,15 +162,16 @@ def recolor(
         palette = np.array([colors[name] for name in classes.cat.categories], np.float32).reshape(-1, 4)
         return {"face_color": palette[classes.cat.codes.to_numpy()]}
     values = table[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    order = angle_order(table, symmetry_order)
     if is_angle(column):
-        values = fold(values, symmetry_order)
+        values = fold(values, order)
     colormap = colormap or default_colormap(column)
-    span = limits(values, column, symmetry_order)
+    span = limits(values, column, order)
     out: dict[str, Any] = {"face_colormap": colormap, "face_contrast_limits": span}
     if direct:
         return {"face_color": colormap_rgba(values, colormap, span), **out}
-    if is_angle(column) and symmetry_order > 1:
-        column = f"{column}_mod{symmetry_order}"
+    if is_angle(column) and order > 1:
+        column = folded_name(column, order)
         table = table.assign(**{column: values.astype(np.float32)})
     elif table[column].dtype.kind != "f":  # few whole numbers would be taken for classes
         table = table.assign(**{column: values})

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from atomscope.data import Sites, Stack
+from atomscope.data.columns import angle_order
 from atomscope.data.params import ShowParams
 from atomscope.display import colors
 from atomscope.display.spatial import LayerData, coordinates, note, spatial_kwargs
@@ -170,7 +171,8 @@ def vectors_layer(
             "encode with a model that has rotation=True"
         )
     data, shown = coordinates(table, stack.navigation_shape)
-    angle = table["angle"].to_numpy(np.float64)
+    order = angle_order(table, params.symmetry_order)
+    angle = colors.fold(table["angle"].to_numpy(np.float64), order)
     keep = shown & np.isfinite(angle)
     start, angle = data[keep], angle[keep]
     length = length_px or 0.6 * (spacing(table) or 8.0)
@@ -182,7 +184,7 @@ def vectors_layer(
     features = pd.DataFrame(
         {
             "site": table["site"].to_numpy(np.int64)[keep],
-            "angle": colors.fold(angle, params.symmetry_order).astype(np.float32),
+            "angle": angle.astype(np.float32),
         }
     )
     kwargs: dict[str, Any] = {
@@ -197,6 +199,6 @@ def vectors_layer(
         kwargs.update(
             edge_color="angle",
             edge_colormap=colors.default_colormap("angle"),
-            edge_contrast_limits=colors.limits(angle, "angle", params.symmetry_order),
+            edge_contrast_limits=colors.limits(angle, "angle", order),
         )
     return np.stack([start - direction / 2, direction], axis=1), kwargs, "vectors"

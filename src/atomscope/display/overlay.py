@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from atomscope.data import Sites, Stack
+from atomscope.data.columns import angle_order
 from atomscope.display import colors
 from atomscope.display.layers import spacing
 from atomscope.display.spatial import LayerData, note, spatial_kwargs
@@ -26,7 +27,7 @@ def overlay_layer(
     label_column: str | None = None,
     reach_px: float | None = None,
     colormap: str | None = None,
-    symmetry_order: int = 1,
+    symmetry_order: int | None = None,
 ) -> LayerData:
     """Return a lazy Image layer that paints a column over areas; NaN (transparent) where there is none.
 
@@ -43,8 +44,8 @@ def overlay_layer(
     reach_px : float, optional
         Pixels farther from every site stay empty; by default 0.75 spacings, for grid sites half a step.
     colormap : str, optional
-    symmetry_order : int
-        Angles are painted modulo ``2 pi / n``.
+    symmetry_order : int, optional
+        Angles are painted modulo ``2 pi / n``; by default as the column ``angle_order`` says.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def overlay_layer(
     table = sites.table
     if column not in table.columns:
         raise InputError(f"overlay of {column!r}: there is no such column; there are {list(map(str, table.columns))}")
-    values, span = _values(table, column, symmetry_order)
+    values, span = _values(table, column, angle_order(table, symmetry_order))
     by_frame = _Rows(table["frame"].to_numpy(np.int64))
     if labels is None:
         paint = _cells(table, values, by_frame, stack, reach_px)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
+from atomscope.data.columns import angle_order
 from atomscope.data.params import ClusterParams
 from atomscope.errors import InputError
 
@@ -63,7 +64,7 @@ def latent_features(table: pd.DataFrame, params: ClusterParams) -> np.ndarray:
                 f"cluster: use_angle needs a column 'angle', the table has {list(map(str, table.columns))}; "
                 "encode with a model that has rotation=True, or set use_angle=False"
             )
-        turned = params.symmetry_order * table["angle"].to_numpy(np.float64)
+        turned = angle_order(table, params.symmetry_order) * table["angle"].to_numpy(np.float64)
         # The factor gives uniform angles variance 1 in each coordinate, as the latents have.
         parts += [np.sqrt(2) * np.cos(turned), np.sqrt(2) * np.sin(turned)]
     if not parts:

@@ -69,7 +69,8 @@ def encode(
     pandas.DataFrame
         A row per patch, in order, indexed by ``site``; float32 columns ``z1``.., ``z1_sd``.., ``angle`` (rad, in
         (-pi, pi]), ``angle_sd``, ``shift_row``, ``shift_col`` (px, laboratory frame), ``shift_row_sd``,
-        ``shift_col_sd``, ``reconstruction_error`` (those that apply), and ``flag``: why a row is NaN, else empty.
+        ``shift_col_sd``, ``reconstruction_error`` (those that apply), ``angle_order`` (int8; n when the model knows
+        the angle of symmetric sites up to turns by 1/n), and ``flag``: why a row is NaN, else empty.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def encode(
     n = len(patches)
 
     def finished(stop: int = n) -> pd.DataFrame:
-        return _table(out[:stop], names, patches.site[:stop])
+        return _table(out[:stop], names, patches.site[:stop], net.order)
 
     for start in range(0, n, batch_size):
         check_stop(should_stop, partial(finished, start))
@@ -106,8 +107,10 @@ def encode(
     return finished()
 
 
-def _table(values: np.ndarray, names: list[str], site: np.ndarray) -> pd.DataFrame:
+def _table(values: np.ndarray, names: list[str], site: np.ndarray, order: int) -> pd.DataFrame:
     table = pd.DataFrame(values, columns=names, index=pd.Index(site, name="site"))
+    if order > 1:
+        table["angle_order"] = np.int8(order)
     table["flag"] = ""
     if values.shape[1]:
         table.loc[np.isnan(values[:, 0]), "flag"] = NOT_FINITE

@@ -66,11 +66,11 @@ def overlay(source: Any, sites: Sites | pd.DataFrame, column: str, colormap: str
     return display.overlay_layer(stack, as_sites(sites, stack), column, colormap=colormap)
 
 
-def recolor(table: pd.DataFrame, column: str, colormap: str | None = None) -> dict[str, Any]:
-    """Return the Points keywords that colour a table's rows by a column."""
+def recolor(table: pd.DataFrame, column: str, colormap: str | None = None, *, direct: bool = True) -> dict[str, Any]:
+    """Return the Points keywords that colour a table's rows by a column (not ``direct``: by the name of a feature)."""
     from atomscope import display
 
-    return display.recolor(table, column, colormap)
+    return display.recolor(table, column, colormap, direct=direct)
 
 
 def vectors(source: Any, sites: Sites | pd.DataFrame, table: pd.DataFrame | None = None) -> LayerData:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from atomscope.data import Axis, Sites, Stack
 from atomscope.data.axes import PIXEL
-from atomscope.data.columns import CORE
+from atomscope.data.columns import CORE, is_folded
 from atomscope.errors import InputError
 
 if TYPE_CHECKING:
@@ -140,7 +140,8 @@ def sites_of(points: Points, image: Image, viewer: Any) -> Sites:
 
 def site_table(features: pd.DataFrame, n: int) -> pd.DataFrame:
     """Return the features with the core columns made good."""
-    table = features.reset_index(drop=True).copy()
+    table = features.reset_index(drop=True)
+    table = table.drop(columns=[c for c in table.columns if is_folded(str(c))]).copy()
     known = pd.to_numeric(table["site"], errors="coerce") if "site" in table else pd.Series(np.full(n, np.nan))
     fresh = (known.isna() | known.duplicated()).to_numpy()
     ids = known.fillna(-1).to_numpy().astype(np.int64)

@@ -23,7 +23,7 @@ def demo_recipe() -> pipeline.Recipe:
         find=FindParams(),
         crop=CropParams(window_px=32),
         train=pipeline.TrainParams(model=RVAE(), fit=FitParams()),
-        cluster=ClusterParams(n_clusters=3, use_angle=True, symmetry_order=3),
+        cluster=ClusterParams(n_clusters=3, use_angle=True),
         show=ShowParams(color="angle"),
     )
 

@@ -11,6 +11,7 @@ from qtpy.QtCore import QTimer
 
 from atomscope import pipeline
 from atomscope.data import Sites, Stack
+from atomscope.data.columns import is_folded
 from atomscope.widgets.bridge import KEY, note_of, placement
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 #: How sites are drawn before anything is learnt of them.
 RING, RING_WIDTH = "#ff9f1c", 0.12
 #: What a colour bar can be made of: columns that say where a site is or who it is are left out.
-NOT_COLOURS = ("site", "row", "col", "flag")
+NOT_COLOURS = ("site", "row", "col", "flag", "angle_order")
 
 
 def is_image(layer: Any) -> bool:
@@ -71,7 +72,7 @@ def add_or_replace(viewer: Any, layer: Any, old: Any = None) -> Any:
 
 def colour_columns(features: pd.DataFrame) -> list[str]:
     """Return the columns worth colouring by: what was learnt first, then what was measured."""
-    names = [str(c) for c in features.columns if c not in NOT_COLOURS]
+    names = [str(c) for c in features.columns if c not in NOT_COLOURS and not is_folded(str(c))]
     usable = [
         c
         for c in names
@@ -85,18 +86,21 @@ def colour_columns(features: pd.DataFrame) -> list[str]:
 
 def colour_by(points: Points, column: str, colormap: str | None = None, bar: bool = True) -> None:
     """Colour points by a feature column: cyclic colours for angles, one colour a class for classes."""
-    kwargs = pipeline.recolor(points.features, column, colormap)
+    kwargs = pipeline.recolor(points.features, column, colormap, direct=False)
     points.metadata.setdefault(KEY, {})["color"] = column
     if np.allclose(points.border_width, RING_WIDTH):
         points.border_width = 0
     if "face_colormap" not in kwargs:  # classes
-        points.face_color = kwargs["face_color"]
+        points.face_color = pipeline.recolor(points.features, column)["face_color"]
         show_colour_bar(points, False)
         return
-    if points.features[column].dtype != np.float32:
+    features, shown = kwargs["features"], kwargs["face_color"]
+    if features[shown].dtype != np.float32:
         # napari takes a column of few whole numbers for classes
-        points.features = points.features.assign(**{column: points.features[column].astype(np.float32)})
-    points.face_color = column
+        features = features.assign(**{shown: features[shown].astype(np.float32)})
+    if features is not points.features:
+        points.features = features
+    points.face_color = shown
     points.face_color_mode = "colormap"
     points.face_colormap = kwargs["face_colormap"]
     points.face_contrast_limits = kwargs["face_contrast_limits"]

@@ -15,8 +15,8 @@ class ClusterParams(Params):
         None, "Classes", "Number of classes; empty: found (gmm: least BIC, kmeans: gap statistic).", ge=1
     )
     use_angle: bool = field(False, "Use the angle", "Cluster on the angle too, on the circle.")
-    symmetry_order: int = field(
-        1, "Symmetry order", "Angles are taken modulo 360/n degrees when they are used.", ge=1, le=24
+    symmetry_order: int | None = field(
+        None, "Symmetry order", "Angles are taken modulo 360/n degrees; empty: as the model found.", ge=1, le=24
     )
     smooth: int = field(
         0,
@@ -40,7 +40,12 @@ class ShowParams(Params):
     color: str = field("z1", "Colour by", "Column of the site table that colours the points.")
     colormap: str | None = field(None, "Colormap", "Colormap; empty: viridis, or a cyclic one for angles.")
     size_px: float | None = field(None, "Point size", "Diameter of the points; empty: from the spacing.", unit="px")
-    symmetry_order: int = field(
-        1, "Symmetry order", "Angles are shown modulo 360/n degrees.", advanced=True, ge=1, le=24
+    symmetry_order: int | None = field(
+        None,
+        "Symmetry order",
+        "Angles are shown modulo 360/n degrees; empty: as the model found.",
+        advanced=True,
+        ge=1,
+        le=24,
     )
     vectors: bool = field(False, "Angle as vectors", "Draw the angle of each site as a short line.")
