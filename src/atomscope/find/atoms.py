@@ -13,6 +13,7 @@ from atomscope.data.sites import add_flags
 from atomscope.errors import ParameterError, Stopped
 from atomscope.find.columns import fit_columns
 from atomscope.find.detect import Detection, detect
+from atomscope.find.heatmap import Network, detect_by_network
 from atomscope.find.peaks import drop_close
 from atomscope.find.prepare import Frame, prepare
 
@@ -33,7 +34,9 @@ _NUMBERS = (
 _HALF_SCORE = 5.0  # a column that stands so many deviations over the noise scores one half
 
 
-def find_in_frame(frame: np.ndarray, params: FindParams | None = None) -> pd.DataFrame:
+def find_in_frame(
+    frame: np.ndarray, params: FindParams | None = None, *, network: Network | None = None
+) -> pd.DataFrame:
     """Find the columns of one frame, as the live preview does.
 
     Parameters
@@ -41,6 +44,8 @@ def find_in_frame(frame: np.ndarray, params: FindParams | None = None) -> pd.Dat
     frame : array, shape (rows, cols)
         Any real dtype or bool; NaN and infinite pixels are left out.
     params : FindParams, optional
+    network : Network, optional
+        What ``method="network"`` finds with.
 
     Returns
     -------
@@ -52,29 +57,37 @@ def find_in_frame(frame: np.ndarray, params: FindParams | None = None) -> pd.Dat
     ------
     ShapeError
         If the frame is not 2-D.
+    ParameterError
+        If a network is asked for and none is given.
     """
     params = params or FindParams()
+    if params.method == "network" and network is None:
+        raise ParameterError("find: method='network' wants a trained network; pipeline.find_atoms loads one")
     ready = prepare(frame, params.polarity)
     if ready is None:
         logger.warning("a frame has no finite pixels, or all its pixels are equal: no sites in it")
         return _empty()
-    found = detect(
-        ready,
-        spacing_px=params.spacing_px,
-        threshold=params.threshold,
-        min_separation=params.min_separation,
-    )
+    probability: np.ndarray | None = None
+    spacing, level, apart = params.spacing_px, params.threshold, params.min_separation
+    if params.method == "network" and network is not None:
+        found, probability = detect_by_network(
+            ready, network, spacing_px=spacing, threshold=level, min_separation=apart
+        )
+    else:
+        found = detect(ready, spacing_px=spacing, threshold=level, min_separation=apart)
     if not len(found.row):
         return _empty()
-    if params.refine:
-        return _fitted(ready, found, params)
-    return _unfitted(ready, found)
+    table = _fitted(ready, found, params) if params.refine else _unfitted(ready, found)
+    if probability is not None:
+        table["score"] = probability[table.index.to_numpy()]
+    return table.reset_index(drop=True)
 
 
 def find_atoms(
     stack: Stack,
     params: FindParams | None = None,
     *,
+    network: Network | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Sites:
@@ -88,6 +101,8 @@ def find_atoms(
     ----------
     stack : Stack
     params : FindParams, optional
+    network : Network, optional
+        What ``method="network"`` finds with.
     on_progress : callable, optional
         Gets a Progress per frame; its payload is the DataFrame of that frame's rows.
     should_stop : callable, optional
@@ -128,7 +143,7 @@ def find_atoms(
     for done, index in enumerate(wanted, start=1):
         if should_stop is not None and should_stop():
             raise Stopped(partial=_sites(tables, stack, params))
-        table = find_in_frame(stack.frame(index), params)
+        table = find_in_frame(stack.frame(index), params, network=network)
         if not len(table):
             logger.warning("%s, frame %d: no sites found", stack.name, index)
         table.insert(0, "site", np.arange(first_site, first_site + len(table), dtype=np.int64))
@@ -166,7 +181,7 @@ def _fitted(frame: Frame, found: Detection, params: FindParams) -> pd.DataFrame:
     place = table[["row", "col"]].to_numpy()
     keep = drop_close(place, found.snr, 0.5 * params.min_separation * found.spacing)
     keep &= ((place >= -0.5) & (place <= np.array(frame.image.shape) - 0.5)).all(axis=1)
-    return table[keep].reset_index(drop=True)
+    return table[keep]
 
 
 def _unfitted(frame: Frame, found: Detection) -> pd.DataFrame:

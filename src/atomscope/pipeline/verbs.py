@@ -13,6 +13,7 @@ import pandas as pd
 
 from atomscope.data import ModelState, OnProgress, Patches, ShouldStop, Sites, Stack
 from atomscope.data.params import RVAE, ClusterParams, CropParams, FindParams, FitParams, GridParams, Params
+from atomscope.pipeline.finders import load_finder
 from atomscope.pipeline.records import as_stack
 
 if TYPE_CHECKING:
@@ -96,14 +97,16 @@ def find_atoms(
 
     stack = as_stack(source)
     params = with_fields(FindParams, params, fields)
-    return find.find_atoms(stack, params, on_progress=on_progress, should_stop=should_stop)
+    network = load_finder(params)
+    return find.find_atoms(stack, params, network=network, on_progress=on_progress, should_stop=should_stop)
 
 
 def find_in_frame(frame: np.ndarray, params: FindParams | None = None, **fields: Any) -> pd.DataFrame:
     """Find atom columns in one frame, shape (rows, cols): what a live preview shows."""
     from atomscope import find
 
-    return find.find_in_frame(frame, with_fields(FindParams, params, fields))
+    params = with_fields(FindParams, params, fields)
+    return find.find_in_frame(frame, params, network=load_finder(params))
 
 
 def grid(source: Any, params: GridParams | None = None, **fields: Any) -> Sites:

@@ -10,7 +10,14 @@ from atomscope.data.params.base import Params, field
 class FindParams(Params):
     """Find atom columns as bright (or dark) round peaks."""
 
-    method: Literal["peaks"] = field("peaks", "Method", "How sites are found.")
+    method: Literal["peaks", "network"] = field(
+        "peaks",
+        "Method",
+        "peaks: maxima over the noise. network (experimental): trained on simulated images, for faint lattices.",
+    )
+    model: str | None = field(
+        None, "Network", "File of a trained finder; empty: the one that comes with the program.", advanced=True
+    )
     polarity: Literal["bright", "dark"] = field("bright", "Contrast", "Whether atoms are bright (HAADF) or dark (ABF).")
     spacing_px: float | None = field(
         None, "Spacing", "Nearest-neighbour distance; empty: measured from the image itself.", unit="px", gt=2.0
@@ -18,7 +25,7 @@ class FindParams(Params):
     threshold: float | None = field(
         None,
         "Threshold",
-        "Smallest peak height over the noise of the filtered image; empty: found from the peak heights of each frame.",
+        "peaks: smallest height over the noise of the filtered image; network: smallest probability. Empty: found.",
         gt=0.0,
     )
     min_separation: float = field(

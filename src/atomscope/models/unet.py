@@ -1,0 +1,100 @@
+"""A compact U-Net: an image in, the logit of a column's centre at every pixel out."""
+
+from __future__ import annotations
+
+import copy
+import math
+from itertools import pairwise
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pixel_shuffle, relu
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from atomscope.models.encoders import Convolution
+
+
+class Block(nn.Module):
+    """Convolutions of 3 x 3, each with its own scale and offset of every channel."""
+
+    def __init__(self, *channels: int) -> None:
+        super().__init__()
+        pairs = list(pairwise(channels))
+        self.convs = nn.ModuleList(Convolution(a, b, 3, padding=1, bias=False) for a, b in pairs)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(b) for _, b in pairs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Filter (n, channels, rows, cols); the size stays."""
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = relu(norm(conv(x)))  # (n, channels, rows, cols)
+        return x
+
+
+class UNet(nn.Module):
+    """Three scales: 1/2, 1/4 and 1/8 of the image; full resolution is given back by shuffling channels.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Channels at the three scales.
+
+    References
+    ----------
+    O. Ronneberger, P. Fischer and T. Brox, "U-Net", MICCAI 2015. W. Shi et al., "Real-time single image and video
+    super-resolution using an efficient sub-pixel convolutional neural network", CVPR 2016.
+    """
+
+    #: Rows and columns of the image must be a multiple of this.
+    MULTIPLE = 8
+    #: Pixels farther than this do not change the answer.
+    REACH = 64
+
+    def __init__(self, widths: tuple[int, int, int] = (16, 32, 64)) -> None:
+        super().__init__()
+        a, b, c = widths
+        self.widths = widths
+        self.stem = Convolution(1, a, 6, stride=2, padding=2)
+        self.fine = Block(a, a)
+        self.down1 = Convolution(a, b, 2, stride=2)
+        self.middle = Block(b, b, b)
+        self.down2 = Convolution(b, c, 2, stride=2)
+        self.coarse = Block(c, c, c, c)
+        self.up2 = Convolution(c, 4 * b, 1)
+        self.middle_up = Block(2 * b, b, b)
+        self.up1 = Convolution(b, 4 * a, 1)
+        self.fine_up = Block(2 * a, a, a)
+        self.head = Convolution(a, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits, shape (n, 1, rows, cols), of images of that shape."""
+        fine = self.fine(relu(self.stem(x)))  # (n, a, rows / 2, cols / 2)
+        middle = self.middle(relu(self.down1(fine)))  # (n, b, rows / 4, cols / 4)
+        coarse = self.coarse(relu(self.down2(middle)))  # (n, c, rows / 8, cols / 8)
+        up = pixel_shuffle(self.up2(coarse), 2)  # (n, b, rows / 4, cols / 4)
+        middle = self.middle_up(torch.cat((middle, relu(up)), 1))  # (n, b, rows / 4, cols / 4)
+        up = pixel_shuffle(self.up1(middle), 2)  # (n, a, rows / 2, cols / 2)
+        fine = self.fine_up(torch.cat((fine, relu(up)), 1))  # (n, a, rows / 2, cols / 2)
+        return pixel_shuffle(self.head(fine), 2)  # (n, 1, rows, cols)
+
+    def folded(self) -> UNet:
+        """Return a copy for evaluation in which each convolution does the work of the normalisation behind it."""
+        net = copy.deepcopy(self).eval()
+        for block in (net.fine, net.middle, net.coarse, net.middle_up, net.fine_up):
+            pairs = zip(block.convs, block.norms, strict=True)
+            fused = [fuse_conv_bn_eval(cast(nn.Conv2d, a), cast(nn.BatchNorm2d, b)) for a, b in pairs]
+            block.convs = nn.ModuleList(fused)
+            block.norms = nn.ModuleList(nn.Identity() for _ in block.norms)
+        return net
+
+    @torch.no_grad()
+    def initialise(self, generator: torch.Generator, rare: float = 0.03) -> None:
+        """Fill every weight from one generator; at first the answer is ``rare`` everywhere."""
+        for name, p in self.named_parameters():
+            if p.ndim > 1:
+                bound = math.sqrt(6 / p.shape[1:].numel())
+                p.copy_((2 * torch.rand(p.shape, generator=generator) - 1) * bound * (0.1 if "head" in name else 1))
+            else:
+                p.fill_(1.0 if "norms" in name and name.endswith("weight") else 0.0)
+        assert self.head.bias is not None
+        self.head.bias.fill_(math.log(rare / (1 - rare)))

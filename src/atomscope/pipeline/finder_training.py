@@ -1,0 +1,153 @@
+"""Train the finder that is shipped, from nothing: ``python -m atomscope.pipeline.finder_training OUT``.
+
+Frames are simulated as they are needed. The run is resumed from ``OUT/checkpoint.safetensors`` when there is one; the
+finder goes to ``OUT/finder.safetensors``, the log of the training beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from atomscope.data import Progress
+
+if TYPE_CHECKING:
+    from atomscope.models.finder import Finder
+
+log = logging.getLogger(__name__)
+
+BATCH, SIDE = 8, 128
+#: Simulated frames that are not trained on: they say what the network's answers are worth.
+HELD_OUT, HELD_OUT_SEED = 200, 1_000_003
+#: A column is found when something is within this of it, px.
+REACH_PX = 3.0
+
+
+def draw_batch(seed: int, index: int, batch: int = BATCH, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
+    """Draw batch ``index`` of a run: images and answers, shape (batch, side, side), float32."""
+    from atomscope.simulate.training import target, training_frame
+
+    rng = np.random.default_rng([seed, index])
+    images, answers = np.empty((2, batch, side, side), np.float32)
+    for k in range(batch):
+        images[k], places = training_frame(rng, side)
+        answers[k] = target(places, side)
+    return images, answers
+
+
+def calibrate(finder: Finder, frames: int = HELD_OUT) -> tuple[np.ndarray, np.ndarray, float]:
+    """Look how often a maximum of the answer is a column, on simulated frames that were not trained on.
+
+    Returns
+    -------
+    heights, probabilities : numpy.ndarray, shape (n,), ascending
+        A maximum of that height is a column with that probability.
+    f1 : float
+        Of the maxima that are columns more likely than not.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    from atomscope.find.peaks import drop_close, local_maxima
+    from atomscope.simulate.training import training_frame
+
+    heights, hits, wanted = [], [], 0
+    for i in range(frames):
+        image, places = training_frame(np.random.default_rng([HELD_OUT_SEED, i]), SIDE)
+        answer = finder.answer(image)
+        at = np.stack(local_maxima(answer), 1)
+        height = answer[at[:, 0], at[:, 1]].astype(np.float64)
+        keep = drop_close(at.astype(np.float64), height, REACH_PX) & (height > 1e-3)
+        at, height = at[keep], height[keep]
+        inner = np.asarray(((places >= 0) & (places <= SIDE - 1)).all(1))
+        wanted += int(inner.sum())
+        hit = _matched(at, height, places)
+        # What is found of a column just outside counts neither way.
+        counted = np.ones(len(at), bool)
+        if len(places):
+            counted = ~hit | inner[_nearest(at, places)]
+        heights.append(height[counted])
+        hits.append(hit[counted])
+    height, hit = np.concatenate(heights), np.concatenate(hits)
+    model = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(height, hit)
+    knots = np.unique(np.quantile(height, np.linspace(0, 1, 200)))
+    probability = model.predict(knots)
+    chosen = np.interp(height, knots, probability) > 0.5
+    f1 = 2 * float(hit[chosen].sum()) / max(float(chosen.sum()) + wanted, 1.0)
+    return knots, probability, f1
+
+
+def _nearest(at: np.ndarray, places: np.ndarray) -> np.ndarray:
+    from scipy.spatial import cKDTree
+
+    return np.asarray(cKDTree(places).query(at)[1])
+
+
+def _matched(at: np.ndarray, height: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Say which maxima are columns: the highest first, each column once, within ``REACH_PX``."""
+    from scipy.spatial import cKDTree
+
+    hit = np.zeros(len(at), bool)
+    if not len(at) or not len(places):
+        return hit
+    near, which = cKDTree(places).query(at, distance_upper_bound=REACH_PX)
+    taken: set[int] = set()
+    for k in np.argsort(-height, kind="stable"):
+        if np.isfinite(near[k]) and int(which[k]) not in taken:
+            taken.add(int(which[k]))
+            hit[k] = True
+    return hit
+
+
+def train(out: Path, steps: int, seed: int = 0, save_every: int = 500) -> Path:
+    """Train, resuming what is there; return the path of the finder's file."""
+    import pandas as pd
+
+    from atomscope import io
+    from atomscope.models.train_finder import FinderTraining
+    from atomscope.simulate.training import UNIT_PX
+
+    run = FinderTraining(lambda i: draw_batch(seed, i), steps, seed, UNIT_PX)
+    checkpoint = out / "checkpoint.safetensors"
+    if checkpoint.exists():
+        run.restore(io.read_model(checkpoint))
+        log.info("resumed at step %d of %d", run.done, steps)
+
+    def tell(progress: Progress) -> None:
+        row = progress.payload
+        if isinstance(row, dict):
+            log.info("step %d of %d: loss %.4f, %.0f s", row["step"], steps, row["loss"], row["seconds"])
+
+    while run.done < steps:
+        run.run(run.done + save_every, on_progress=tell)
+        io.write_model(run.state(), checkpoint)
+    heights, probabilities, f1 = calibrate(run.finder())
+    card = {
+        "data": "simulated frames of atomscope.simulate.training, every one new",
+        "batch": BATCH,
+        "side_px": SIDE,
+        "held_out_f1": round(f1, 4),
+        "minutes": round(sum(row["seconds"] for row in run.rows) / 60, 1),
+    }
+    path = io.write_model(run.finder((heights, probabilities), **card).to_state(), out / "finder.safetensors")
+    pd.DataFrame(run.rows).to_csv(out / "finder_training.csv", index=False)
+    log.info("F1 on held-out frames %.3f", f1)
+    return path
+
+
+def main() -> None:
+    """Train from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    train(args.out, args.steps, args.seed)
+
+
+if __name__ == "__main__":
+    main()

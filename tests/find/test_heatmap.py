@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import ndimage
+
+from atomscope.data.params import FindParams
+from atomscope.errors import ParameterError
+from atomscope.find import find_in_frame
+from atomscope.find.heatmap import detect_by_network
+from atomscope.find.prepare import prepare
+from atomscope.simulate import image
+from truth import match
+
+
+@dataclass
+class Blobs:
+    """Stands for a network: bright where the image, at the network's scale, is bright; remembers what it saw."""
+
+    unit_px: float = 2.0
+    seen: tuple[int, ...] = ()
+
+    def probability(self, height):
+        return height
+
+    def answer(self, picture):
+        self.seen = picture.shape
+        smooth = ndimage.gaussian_filter(picture, 1.0)
+        return ((smooth - smooth.min()) / np.ptp(smooth)).astype(np.float32)
+
+
+@pytest.mark.parametrize("zoom", [0.5, 1.0, 2.0])
+def test_what_is_found_at_the_networks_scale_comes_back_to_the_images(zoom):
+    stack, truth = image("graphene", size_px=256, snr=20, seed=1)
+    frame = stack.frame(0)
+    network = Blobs(unit_px=stack.metadata["sigma_px"] * zoom)
+    found, probability = detect_by_network(prepare(frame), network)
+    assert network.seen[0] == pytest.approx(256 * zoom, rel=0.35)
+    assert len(probability) == len(found.row)
+    result = match(pd.DataFrame({"row": found.row, "col": found.col}), truth.table, 2.0, shape=frame.shape, margin=8)
+    assert result.f1 > 0.99
+    assert result.rms < 0.5
+
+
+def test_columns_found_by_a_network_are_fitted_and_scored_by_their_probability():
+    frame = image("graphene", size_px=128, snr=20, seed=2)[0].frame(0)
+    table = find_in_frame(frame, FindParams(method="network"), network=Blobs())
+    assert len(table) > 50
+    assert table["score"].between(0.5, 1).all()
+    assert table["row_sd"].notna().mean() > 0.9
+    plain = find_in_frame(frame, FindParams(method="network", refine=False), network=Blobs())
+    assert len(plain) >= len(table)
+
+
+def test_a_threshold_and_bad_pixels_are_heeded():
+    frame = image("graphene", size_px=128, snr=20, seed=3)[0].frame(0)
+    frame[:, :40] = np.nan
+    table = find_in_frame(frame, FindParams(method="network"), network=Blobs())
+    assert table["col"].min() > 38
+    fewer = find_in_frame(frame, FindParams(method="network", threshold=0.97), network=Blobs())
+    assert len(fewer) < len(table)
+
+
+def test_a_network_must_be_given():
+    with pytest.raises(ParameterError, match="wants a trained network"):
+        find_in_frame(np.eye(20), FindParams(method="network"))
