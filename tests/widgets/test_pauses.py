@@ -4,6 +4,8 @@ import gc
 import sys
 import time
 
+import pytest
+
 from atomscope.widgets.pauses import ShortPauses
 
 
@@ -12,6 +14,12 @@ def wait_until(ready, seconds=5.0):
     while not ready() and time.monotonic() < end:
         time.sleep(0.01)
     return ready()
+
+
+@pytest.fixture(autouse=True)
+def nothing_frozen():
+    """Wait until the jobs of earlier tests are over and forgotten."""
+    assert wait_until(lambda: gc.get_freeze_count() == 0, 20)
 
 
 def test_everything_is_as_before_when_the_last_job_is_over():
