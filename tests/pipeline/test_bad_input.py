@@ -2,6 +2,7 @@
 
 import os
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,12 +103,19 @@ def test_pixels_that_are_not_square_are_found_and_drawn_to_scale(frame):
         assert tuple(kwargs["scale"]) == (0.02, 0.04)
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
 def test_a_read_only_folder_is_said(frame, tmp_path):
     sites = ats.find_atoms(frame)
-    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    with pytest.raises(SaveError, match=str(tmp_path)):
-        pipeline.save_table(sites, tmp_path / "sites.parquet")
+    folder = tmp_path
+    if os.geteuid() == 0:  # modes do not hold root back; the kernel's own folders do
+        folder = Path("/sys/kernel")
+        if not folder.is_dir():
+            pytest.skip("no folder that root may not write to")
+    else:
+        folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with pytest.raises(SaveError, match=str(folder)):
+        pipeline.save_table(sites, folder / "sites.parquet")
+    assert len(sites) > 0
 
 
 def test_a_folder_that_is_a_file_is_said(frame, tmp_path):
