@@ -64,6 +64,21 @@ def test_a_threshold_and_bad_pixels_are_heeded():
     assert len(fewer) < len(table)
 
 
+def test_a_threshold_that_is_no_probability_is_said():
+    frame = image("graphene", size_px=96, snr=20, seed=3)[0].frame(0)
+    with pytest.raises(ParameterError, match="is a probability"):
+        find_in_frame(frame, FindParams(method="network", threshold=5), network=Blobs())
+
+
+def test_of_two_close_columns_the_less_probable_goes():
+    frame = image("graphene", size_px=128, snr=20, seed=2)[0].frame(0)
+    ready = prepare(frame)
+    every, _ = detect_by_network(ready, Blobs(), min_separation=0.5)
+    few, p = detect_by_network(ready, Blobs(), spacing_px=2 * every.spacing, min_separation=1.0)
+    assert 0 < len(few.row) < 0.6 * len(every.row)
+    assert len(p) == len(few.row)
+
+
 def test_a_network_must_be_given():
     with pytest.raises(ParameterError, match="wants a trained network"):
         find_in_frame(np.eye(20), FindParams(method="network"))

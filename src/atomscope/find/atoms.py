@@ -58,11 +58,16 @@ def find_in_frame(
     ShapeError
         If the frame is not 2-D.
     ParameterError
-        If a network is asked for and none is given.
+        If a network is asked for and none is given, or its threshold is no probability.
     """
     params = params or FindParams()
     if params.method == "network" and network is None:
         raise ParameterError("find: method='network' wants a trained network; pipeline.find_atoms loads one")
+    if params.method == "network" and params.threshold is not None and params.threshold >= 1:
+        raise ParameterError(
+            f"find: the threshold of method='network' is a probability, wanted less than 1, got {params.threshold:g}; "
+            "leave it empty for .5"
+        )
     ready = prepare(frame, params.polarity)
     if ready is None:
         logger.warning("a frame has no finite pixels, or all its pixels are equal: no sites in it")

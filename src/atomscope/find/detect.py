@@ -87,7 +87,7 @@ def detect(
     row, col, height = row[keep], col[keep], height[keep]
     keep = drop_close(np.c_[row, col], height, _APART * s)
     row, col, height = row[keep], col[keep], height[keep]
-    spacing = spacing_px or _nearest(row, col) or scale.period or 6 * width
+    spacing = spacing_px or nearest_spacing(row, col) or scale.period or 6 * width
     if spacing_px is None and scale.period is not None and abs(spacing / scale.period - 1) < 0.15:
         spacing = scale.period  # the same distance, averaged over the frame
     keep = drop_close(np.c_[row, col], height, min_separation * spacing)
@@ -125,7 +125,7 @@ def _search_scale(frame: Frame, spectrum: Spectrum) -> tuple[float, str]:
     return (max(width, 0.8), "scale-space") if best > 6 else (2.0, "default")
 
 
-def _nearest(row: np.ndarray, col: np.ndarray) -> float | None:
+def nearest_spacing(row: np.ndarray, col: np.ndarray) -> float | None:
     """Median distance to the nearest neighbour, px; None with fewer than two sites."""
     if len(row) < 2:
         return None

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from scipy import ndimage
 
-from atomscope.find.detect import Detection, detect
+from atomscope.find.detect import Detection, detect, nearest_spacing
 from atomscope.find.peaks import drop_close, local_maxima, subpixel
 from atomscope.find.prepare import Frame
 
@@ -15,6 +15,7 @@ from atomscope.find.prepare import Frame
 _MOST_ZOOM = 4.0
 #: Two maxima nearer than this are one column, in units of the column width.
 _APART = 1.5
+#: A maximum is a column when it is more likely one than not.
 _LIKELY = 0.5
 
 
@@ -72,12 +73,15 @@ def detect_by_network(
     row, col, p = row[keep], col[keep], p[keep]
     sub_row, sub_col = subpixel(answer, row, col)
     place = _back(np.c_[sub_row, sub_col], frame.image.shape, answer.shape)
-    keep = drop_close(place, answer[row, col], _APART * seen.sigma)
+    height = answer[row, col]
+    keep = drop_close(place, height, _APART * seen.sigma)
+    spacing = spacing_px or nearest_spacing(*place[keep].T) or seen.spacing
+    keep = drop_close(place, height, max(_APART * seen.sigma, min_separation * spacing))
     if frame.good is not None:
         at = np.clip(np.rint(place).astype(int), 0, np.array(frame.image.shape) - 1)
         keep &= frame.good[at[:, 0], at[:, 1]]
     place, p = place[keep], p[keep]
-    return Detection(place[:, 0], place[:, 1], p, seen.sigma, seen.spacing, seen.confidence, seen.source), p
+    return Detection(place[:, 0], place[:, 1], p, seen.sigma, float(spacing), seen.confidence, seen.source), p
 
 
 def _zoomed(image: np.ndarray, zoom: float) -> np.ndarray:

@@ -38,7 +38,7 @@ class Posterior(NamedTuple):
     angle, angle_log_sd : Tensor, shape (n,), rad, or None
     shift, shift_log_sd : Tensor, shape (n, 2), (row, col) px, or None
     lean : Tensor, shape (n, 2), (row, col) parts of a vector, or None
-        Of a model of symmetric patches: which of the equivalent turns it is. See symmetry in pose.py.
+        Of a model of symmetric patches: which of the equivalent turns it is. See symmetry.py.
     """
 
     z: Tensor

@@ -106,10 +106,9 @@ class FinderTraining:
         was = state.meta.get("training")
         if was is None or (was["steps"], was["seed"]) != (self.steps, self.seed):
             raise InputError("this checkpoint is not of this run: it has another seed, other steps, or none at all")
-        moments = {k.removeprefix("optimizer."): v for k, v in state.tensors.items() if k.startswith("optimizer.")}
-        weights = {k: torch.from_numpy(np.array(v)) for k, v in state.tensors.items() if k not in moments}
-        self.net.load_state_dict({k: v for k, v in weights.items() if not k.startswith("optimizer.")}, strict=False)
-        self.optimizer.restore({k: torch.from_numpy(np.array(v)) for k, v in moments.items()})
+        tensors = {name: torch.from_numpy(np.array(t)) for name, t in state.tensors.items()}
+        self.net.load_state_dict({n: tensors[n] for n in self.net.state_dict() if n in tensors}, strict=False)
+        self.optimizer.restore({n: tensors[f"optimizer.{n}"] for n in self.optimizer.state()})
         self.done, self.rows = int(was["done"]), list(was["rows"])
 
 
