@@ -12,6 +12,7 @@ from torch import Tensor
 
 from atomscope.data import ModelState
 from atomscope.errors import InputError
+from atomscope.models.contrast import even_contrast
 from atomscope.models.unet import UNet
 
 KIND = "Finder"
@@ -19,6 +20,8 @@ KIND = "Finder"
 FORMAT = 1
 #: Side of a tile, px, without the margin that it is shown with: memory for an image of any size.
 _TILE = 512
+#: The image is continued by so many mirrored pixels.
+_MARGIN = 16
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Finder:
         Parameters
         ----------
         image : numpy.ndarray, shape (rows, cols), float
-            Finite; at the scale ``unit_px``. Its mean and standard deviation do not matter.
+            Finite; at the scale ``unit_px``. Brightness and contrast do not matter.
 
         Returns
         -------
@@ -62,17 +65,19 @@ class Finder:
         """
         x = np.asarray(image, np.float32)
         x = (x - x.mean(dtype=np.float64)) / max(float(x.std(dtype=np.float64)), 1e-12)
+        x = x.astype(np.float32)
         rows, cols = x.shape
-        margin, step = UNet.REACH, UNet.MULTIPLE
-        padded = torch.from_numpy(_mirror(x.astype(np.float32), margin, step))  # (rows + ..., cols + ...)
+        padded = even_contrast(torch.from_numpy(_mirror(x, _MARGIN, UNet.MULTIPLE))[None, None])[0, 0]  # (rows + ...)
         out = np.empty((rows, cols), np.float32)
         for r in range(0, rows, _TILE):
             for c in range(0, cols, _TILE):
                 n, m = min(_TILE, rows - r), min(_TILE, cols - c)
-                whole = (-(-n // step) * step + 2 * margin, -(-m // step) * step + 2 * margin)
-                tile = padded[r : r + whole[0], c : c + whole[1]][None, None]  # (1, 1, n + ..., m + ...)
-                answer = self._ask(tile)[0, 0]  # (n + ..., m + ...)
-                out[r : r + n, c : c + m] = answer[margin : margin + n, margin : margin + m].numpy()
+                # Where the padded image ends, every tile ends: what is beyond does not depend on the tiles.
+                top, left = max(0, r + _MARGIN - UNet.REACH), max(0, c + _MARGIN - UNet.REACH)
+                tile = padded[top : r + _MARGIN + _TILE + UNet.REACH, left : c + _MARGIN + _TILE + UNet.REACH]
+                answer = self._ask(tile[None, None])[0, 0]  # (n + ..., m + ...)
+                r0, c0 = r + _MARGIN - top, c + _MARGIN - left
+                out[r : r + n, c : c + m] = answer[r0 : r0 + n, c0 : c0 + m].numpy()
         return out
 
     @cached_property

@@ -15,6 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from atomscope.data import ModelState, OnProgress, ShouldStop, report
 from atomscope.errors import InputError, TrainingError
 from atomscope.models.adam import Adam
+from atomscope.models.contrast import even_contrast
 from atomscope.models.finder import Finder
 from atomscope.models.step import one_cycle
 from atomscope.models.unet import UNet
@@ -47,6 +48,8 @@ class FinderTraining:
         self.draw, self.steps, self.seed, self.unit_px = draw, steps, seed, unit_px
         self.net = UNet(widths)
         self.net.initialise(torch.Generator().manual_seed(seed))
+        self._chance = torch.Generator()
+        self.net.use_chance(self._chance)
         self.optimizer = Adam(self.net.parameters(), _BETAS)
         self.done = 0
         self.rows: list[dict[str, float]] = []
@@ -79,7 +82,9 @@ class FinderTraining:
 
     def _step(self) -> float:
         images, wanted = (torch.from_numpy(a)[:, None] for a in self.draw(self.done))  # (batch, 1, side, side) twice
-        logits = self.net(images.contiguous(memory_format=torch.channels_last))  # (batch, 1, side, side)
+        self._chance.manual_seed((self.seed + 1) * 1_000_003 + self.done)  # A resumed run forgets the same channels.
+        images = even_contrast(images).contiguous(memory_format=torch.channels_last)  # (batch, 1, side, side)
+        logits = self.net(images)  # (batch, 1, side, side)
         loss = finder_loss(logits, wanted)
         loss.backward()
         self.optimizer.step(one_cycle(self.done / self.steps, _PEAK))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from itertools import pairwise
 from typing import cast
@@ -13,6 +12,9 @@ from torch.nn.functional import pixel_shuffle, relu
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from atomscope.models.encoders import Convolution
+
+#: Share of the coarse channels that are forgotten at a time while training.
+DROPOUT = 0.1
 
 
 class Block(nn.Module):
@@ -31,6 +33,33 @@ class Block(nn.Module):
         return x
 
 
+class Dropout(nn.Module):
+    """Forget whole channels while training; asked again and again, it tells what the network is unsure of.
+
+    Attributes
+    ----------
+    generator : torch.Generator or None
+        Where chance comes from; None: torch's own.
+
+    References
+    ----------
+    J. Tompson et al., "Efficient object localization using convolutional networks", CVPR 2015 (whole channels);
+    Y. Gal and Z. Ghahramani, "Dropout as a Bayesian approximation", ICML 2016.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x`` (n, channels, rows, cols), in training without some channels and the others larger."""
+        if not self.training or not self.rate:
+            return x
+        stays = torch.rand(*x.shape[:2], 1, 1, generator=self.generator, device=x.device) >= self.rate
+        return x * (stays / (1 - self.rate))
+
+
 class UNet(nn.Module):
     """Three scales: 1/2, 1/4 and 1/8 of the image; full resolution is given back by shuffling channels.
 
@@ -38,6 +67,10 @@ class UNet(nn.Module):
     ----------
     widths : tuple of int
         Channels at the three scales.
+    outputs : int
+        Logits at each pixel, one for each class.
+    dropout : float
+        How many of the coarse channels are forgotten at a time while training.
 
     References
     ----------
@@ -50,10 +83,10 @@ class UNet(nn.Module):
     #: Pixels farther than this do not change the answer.
     REACH = 64
 
-    def __init__(self, widths: tuple[int, int, int] = (16, 32, 64)) -> None:
+    def __init__(self, widths: tuple[int, int, int] = (16, 32, 64), outputs: int = 1, dropout: float = DROPOUT) -> None:
         super().__init__()
         a, b, c = widths
-        self.widths = widths
+        self.widths, self.outputs = widths, outputs
         self.stem = Convolution(1, a, 6, stride=2, padding=2)
         self.fine = Block(a, a)
         self.down1 = Convolution(a, b, 2, stride=2)
@@ -64,22 +97,28 @@ class UNet(nn.Module):
         self.middle_up = Block(2 * b, b, b)
         self.up1 = Convolution(b, 4 * a, 1)
         self.fine_up = Block(2 * a, a, a)
-        self.head = Convolution(a, 4, 3, padding=1)
+        self.head = Convolution(a, 4 * outputs, 3, padding=1)
+        self.drop_coarse, self.drop_middle = Dropout(dropout), Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits, shape (n, 1, rows, cols), of images of that shape."""
+        """Return logits, shape (n, outputs, rows, cols), of images, shape (n, 1, rows, cols)."""
         fine = self.fine(relu(self.stem(x)))  # (n, a, rows / 2, cols / 2)
         middle = self.middle(relu(self.down1(fine)))  # (n, b, rows / 4, cols / 4)
         coarse = self.coarse(relu(self.down2(middle)))  # (n, c, rows / 8, cols / 8)
-        up = pixel_shuffle(self.up2(coarse), 2)  # (n, b, rows / 4, cols / 4)
+        up = pixel_shuffle(self.up2(self.drop_coarse(coarse)), 2)  # (n, b, rows / 4, cols / 4)
         middle = self.middle_up(torch.cat((middle, relu(up)), 1))  # (n, b, rows / 4, cols / 4)
-        up = pixel_shuffle(self.up1(middle), 2)  # (n, a, rows / 2, cols / 2)
+        up = pixel_shuffle(self.up1(self.drop_middle(middle)), 2)  # (n, a, rows / 2, cols / 2)
         fine = self.fine_up(torch.cat((fine, relu(up)), 1))  # (n, a, rows / 2, cols / 2)
-        return pixel_shuffle(self.head(fine), 2)  # (n, 1, rows, cols)
+        return pixel_shuffle(self.head(fine), 2)  # (n, outputs, rows, cols)
+
+    def use_chance(self, generator: torch.Generator | None) -> None:
+        """Say where the channels that are forgotten are drawn from."""
+        self.drop_coarse.generator = self.drop_middle.generator = generator
 
     def folded(self) -> UNet:
         """Return a copy for evaluation in which each convolution does the work of the normalisation behind it."""
-        net = copy.deepcopy(self).eval()
+        net = UNet(self.widths, self.outputs, self.drop_coarse.rate).eval()
+        net.load_state_dict(self.state_dict())
         for block in (net.fine, net.middle, net.coarse, net.middle_up, net.fine_up):
             pairs = zip(block.convs, block.norms, strict=True)
             fused = [fuse_conv_bn_eval(cast(nn.Conv2d, a), cast(nn.BatchNorm2d, b)) for a, b in pairs]
