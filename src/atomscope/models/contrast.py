@@ -1,0 +1,52 @@
+"""Bring the contrast of an image to the same all over, so that a network need not know thick from thin."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d, interpolate
+
+#: The image is averaged in blocks of this side, px, and these over a Gaussian of this width, blocks.
+_BLOCK, _WIDTH = 8, 3.0
+#: Where the contrast is far below that of the whole image there is nothing but the detector's zero.
+_LEAST = 1e-3
+
+
+def even_contrast(x: Tensor) -> Tensor:
+    """Subtract the local mean and divide by the local standard deviation.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, 1, rows, cols), float32
+        Rows and columns multiples of 8. Finite, of mean 0 and standard deviation 1.
+
+    Returns
+    -------
+    Tensor, shape (n, 1, rows, cols), float32
+        The neighbourhood is about 25 px wide (standard deviation).
+    """
+    mean = _spread(avg_pool2d(x, _BLOCK), x)  # (n, 1, rows, cols)
+    x = x - mean
+    spread = _spread(avg_pool2d(x * x, _BLOCK), x)  # (n, 1, rows, cols)
+    return x / spread.sqrt().clamp(min=_LEAST)
+
+
+def _spread(blocks: Tensor, like: Tensor) -> Tensor:
+    """Smooth values of blocks and lay them out over the image."""
+    reach = int(3 * _WIDTH)
+    at = torch.arange(-reach, reach + 1, dtype=blocks.dtype)
+    kernel = torch.exp(-0.5 * (at / _WIDTH) ** 2)
+    kernel = (kernel / kernel.sum()).to(blocks.device)
+    blocks = conv2d(_mirrored(blocks, reach, 2), kernel[:, None].expand(1, 1, -1, 1))  # (n, 1, rows / 8, ...)
+    blocks = conv2d(_mirrored(blocks, reach, 3), kernel.expand(1, 1, 1, -1))  # (n, 1, rows / 8, cols / 8)
+    return interpolate(blocks, size=like.shape[2:], mode="bilinear", align_corners=False)
+
+
+def _mirrored(x: Tensor, reach: int, dim: int) -> Tensor:
+    """Continue by mirroring at both ends, again and again where the image is smaller than the reach."""
+    while reach > 0:
+        n = min(reach, x.shape[dim])
+        ends = x.narrow(dim, 0, n).flip(dim), x.narrow(dim, x.shape[dim] - n, n).flip(dim)
+        x = torch.cat((ends[0], x, ends[1]), dim)
+        reach -= n
+    return x
