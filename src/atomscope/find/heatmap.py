@@ -13,6 +13,8 @@ from atomscope.find.prepare import Frame
 
 #: Images are not made larger or smaller than by this.
 _MOST_ZOOM = 4.0
+#: A scale this near to the network's is left as it is.
+_NEAR_ENOUGH = 0.1
 #: Two maxima nearer than this are one column, in units of the column width.
 _APART = 1.5
 #: A maximum is a column when it is more likely one than not.
@@ -40,6 +42,7 @@ def detect_by_network(
     spacing_px: float | None = None,
     threshold: float | None = None,
     min_separation: float = 0.5,
+    seen: Detection | None = None,
 ) -> tuple[Detection, np.ndarray]:
     """Find the columns of a frame by a network.
 
@@ -56,6 +59,8 @@ def detect_by_network(
         Least probability, 0 to 1; by default .5, more likely than not.
     min_separation : float
         Of two sites closer than this fraction of the spacing the less probable goes.
+    seen : Detection, optional
+        What :func:`~atomscope.find.detect.detect` says of the frame, if that is known: the scale is taken from it.
 
     Returns
     -------
@@ -63,9 +68,12 @@ def detect_by_network(
         ``snr`` is the probability.
     probability : numpy.ndarray, shape (n,), 0 to 1
     """
-    seen = detect(frame, spacing_px=spacing_px, min_separation=min_separation)
+    if seen is None:
+        seen = detect(frame, spacing_px=spacing_px, min_separation=min_separation)
     zoom = float(np.clip(network.unit_px / seen.sigma, 1 / _MOST_ZOOM, _MOST_ZOOM))
-    image = _zoomed(frame.image, zoom)
+    image = frame.image
+    if abs(zoom - 1) > _NEAR_ENOUGH:
+        image = zoomed(image, (_zoomed_side(image.shape[0], zoom), _zoomed_side(image.shape[1], zoom)))
     answer = network.answer(image)
     row, col = local_maxima(answer)
     p = network.probability(answer[row, col].astype(np.float64))
@@ -84,15 +92,17 @@ def detect_by_network(
     return Detection(place[:, 0], place[:, 1], p, seen.sigma, float(spacing), seen.confidence, seen.source), p
 
 
-def _zoomed(image: np.ndarray, zoom: float) -> np.ndarray:
-    """Resample so that the corners' pixel centres stay corners; blurred first when made smaller."""
-    if abs(zoom - 1) < 0.1:
-        return image
-    shape = [max(2, round((n - 1) * zoom) + 1) for n in image.shape]
+def zoomed(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Resample to another shape so that the corners' pixel centres stay corners; blurred first when made smaller."""
+    zoom = min((m - 1) / max(n - 1, 1) for n, m in zip(image.shape, shape, strict=True))
     if zoom < 1:
         image = ndimage.gaussian_filter(image, 0.45 * np.sqrt(1 / zoom**2 - 1), mode="nearest")
     at = np.meshgrid(*(np.linspace(0, n - 1, m) for n, m in zip(image.shape, shape, strict=True)), indexing="ij")
     return ndimage.map_coordinates(image, at, order=1 if zoom < 1 else 3, mode="nearest", output=np.float32)
+
+
+def _zoomed_side(side: int, zoom: float) -> int:
+    return max(2, round((side - 1) * zoom) + 1)
 
 
 def _back(place: np.ndarray, shape: tuple[int, ...], zoomed: tuple[int, ...]) -> np.ndarray:

@@ -12,16 +12,19 @@ from torch import Tensor
 
 from atomscope.data import ModelState
 from atomscope.errors import InputError
+from atomscope.models.bragg import repeating
 from atomscope.models.contrast import even_contrast
 from atomscope.models.unet import UNet
 
 KIND = "Finder"
 #: Version of the layout of a checkpoint's tensors and meta.
-FORMAT = 1
+FORMAT = 2
 #: Side of a tile, px, without the margin that it is shown with: memory for an image of any size.
 _TILE = 512
 #: The image is continued by so many mirrored pixels.
 _MARGIN = 16
+#: A lattice that can just be seen is faint beside the noise of the image.
+_LOUDER = 2.0
 
 
 @dataclass(frozen=True)
@@ -67,15 +70,15 @@ class Finder:
         x = (x - x.mean(dtype=np.float64)) / max(float(x.std(dtype=np.float64)), 1e-12)
         x = x.astype(np.float32)
         rows, cols = x.shape
-        padded = even_contrast(torch.from_numpy(_mirror(x, _MARGIN, UNet.MULTIPLE))[None, None])[0, 0]  # (rows + ...)
+        padded = as_seen(torch.from_numpy(_mirror(x, _MARGIN, UNet.MULTIPLE))[None, None])[0]  # (2, rows + ..., ...)
         out = np.empty((rows, cols), np.float32)
         for r in range(0, rows, _TILE):
             for c in range(0, cols, _TILE):
                 n, m = min(_TILE, rows - r), min(_TILE, cols - c)
                 # Where the padded image ends, every tile ends: what is beyond does not depend on the tiles.
                 top, left = max(0, r + _MARGIN - UNet.REACH), max(0, c + _MARGIN - UNet.REACH)
-                tile = padded[top : r + _MARGIN + _TILE + UNet.REACH, left : c + _MARGIN + _TILE + UNet.REACH]
-                answer = self._ask(tile[None, None])[0, 0]  # (n + ..., m + ...)
+                tile = padded[:, top : r + _MARGIN + _TILE + UNet.REACH, left : c + _MARGIN + _TILE + UNet.REACH]
+                answer = self._ask(tile[None])[0, 0]  # (n + ..., m + ...)
                 r0, c0 = r + _MARGIN - top, c + _MARGIN - left
                 out[r : r + n, c : c + m] = answer[r0 : r0 + n, c0 : c0 + m].numpy()
         return out
@@ -126,6 +129,22 @@ class Finder:
         net.load_state_dict({n: torch.from_numpy(np.array(state.tensors[n], np.float32)) for n in wanted}, strict=False)
         meta = {k: v for k, v in state.meta.items() if k != "format"}
         return cls(net.eval(), unit, (calibration[0], calibration[1]), meta)
+
+
+def as_seen(x: Tensor) -> Tensor:
+    """Return what a network is shown of images: the image with even contrast, and what repeats in it.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, 1, rows, cols), float32
+        Mean 0, standard deviation 1; rows and columns multiples of 8.
+
+    Returns
+    -------
+    Tensor, shape (n, 2, rows, cols), float32
+    """
+    even = even_contrast(x)  # (n, 1, rows, cols)
+    return torch.cat((even, _LOUDER * repeating(even)), 1)  # (n, 2, rows, cols)
 
 
 def _mirror(x: np.ndarray, margin: int, step: int) -> np.ndarray:

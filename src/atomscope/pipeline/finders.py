@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from atomscope.data.params import FindParams
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from atomscope.models.finder import Finder
 
 #: The finder that comes with the program.
 SHIPPED = Path(__file__).parent.parent / "weights" / "finder.safetensors"
 
 
-def load_finder(params: FindParams) -> Finder | None:
+def load_finder(params: FindParams) -> Finder | WhenAsked | None:
     """Return the network that the parameters ask for; None when they ask for none.
 
     Raises
@@ -25,10 +27,36 @@ def load_finder(params: FindParams) -> Finder | None:
     InputError
         If it holds another kind of model.
     """
-    if params.method != "network":
+    if params.method == "peaks":
         return None
     path = SHIPPED if params.model is None else Path(params.model).expanduser().resolve()
+    if params.method == "auto" and params.model is None:
+        return WhenAsked(path)
     return _load(path, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+class WhenAsked:
+    """A finder that is read, and torch with it, when the first frame needs it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def _finder(self) -> Finder:
+        return _load(self.path, self.path.stat().st_mtime_ns)
+
+    @property
+    def unit_px(self) -> float:
+        """Column width at which it was trained, px."""
+        return self._finder.unit_px
+
+    def answer(self, image: np.ndarray) -> np.ndarray:
+        """Return a map with a spot at every column of an image, shape (rows, cols)."""
+        return self._finder.answer(image)
+
+    def probability(self, height: np.ndarray) -> np.ndarray:
+        """Return the probability that maxima of these heights are columns."""
+        return self._finder.probability(height)
 
 
 @lru_cache(maxsize=4)
