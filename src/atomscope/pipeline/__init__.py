@@ -23,6 +23,7 @@ from atomscope.pipeline.records import (
 from atomscope.pipeline.report import write_report
 from atomscope.pipeline.samples import list_samples, open_sample
 from atomscope.pipeline.show import image_layer, layers, manifold, overlay, recolor, vectors
+from atomscope.pipeline.structures import save_structure, structure
 from atomscope.pipeline.verbs import (
     cluster,
     crop,
@@ -69,8 +70,10 @@ __all__ = [
     "run_recipe",
     "save",
     "save_stack",
+    "save_structure",
     "save_table",
     "simulate_to",
+    "structure",
     "vectors",
     "write_report",
 ]

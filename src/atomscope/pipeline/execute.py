@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from atomscope.data import OnProgress, Patches, Progress, Run, ShouldStop, Sites, Stack, check_stop
-from atomscope.data.params import ClusterParams, CropParams, FindParams, GridParams
+from atomscope.data.params import ClusterParams, CropParams, FindParams, GridParams, StructureParams
 from atomscope.errors import InputError, Stopped
 from atomscope.pipeline import verbs
 from atomscope.pipeline.recipe import OpenParams, Recipe, Step, TrainParams
 from atomscope.pipeline.records import as_stack, make_run, save
 from atomscope.pipeline.resume import Workspace
+from atomscope.pipeline.structures import structure
 
 if TYPE_CHECKING:
     from atomscope.models import Model
@@ -136,6 +137,10 @@ def _do(
         stack = _need(state.stack, step, "open")
         work.extend(step, stack)
         return replace(state, sites=verbs.grid(stack, params))
+    if isinstance(params, StructureParams):
+        sites = _need(state.sites, step, "find")
+        work.extend(step, _need(state.stack, step, "open"))
+        return replace(state, sites=structure(sites, params, **hooks).sites)
     if isinstance(params, CropParams):
         stack, sites = _need(state.stack, step, "open"), _need(state.sites, step, "find or grid")
         work.extend(step, stack)

@@ -64,8 +64,9 @@ def simulate(
         The truth: a row for each site that lies in the field of each frame. Beside the core columns: ``row_nm``,
         ``col_nm``, ``kind`` (atom, vacancy, substitution, adatom), ``species``, ``sublattice``, ``present`` (False for
         vacancies), ``grain``, ``lattice_angle`` (rad, clockwise on screen), ``track`` (lattice site, the same in all
-        frames), ``amplitude`` (peak height in the units of the image) and ``sigma`` (px). Positions hold displacement
-        and drift; not the jitter of scan lines.
+        frames), ``amplitude`` (peak height in the units of the image), ``sigma`` (px) and, when bonds are turned,
+        ``stone_wales`` (the number of the group on the two atoms of its turned bond, else -1). Positions hold
+        displacement and drift; not the jitter of scan lines.
 
     Raises
     ------
@@ -170,6 +171,10 @@ def truth_of_frame(scene: Scene, frame: int) -> pd.DataFrame:
     sublattice[kind == ADATOM] = ""
     turns = np.array([g.rotation for g in scene.crystal.grains])
     angle = np.angle(np.exp(1j * turns))[grain]
+    more = {}
+    if scene.params.stone_wales:
+        # Adatoms follow the lattice sites in the count of tracks.
+        more["stone_wales"] = np.append(scene.turned, -1)[np.minimum(c.track[inside], len(scene.turned))]
     return pd.DataFrame(
         {
             "kind": np.array(KINDS, dtype=object)[kind],
@@ -186,6 +191,7 @@ def truth_of_frame(scene: Scene, frame: int) -> pd.DataFrame:
             "track": c.track[inside],
             "amplitude": c.heights[inside] * scene.unit_height,
             "sigma": np.full(len(kind), scene.sigma_px),
+            **more,
         }
     )
 
