@@ -18,6 +18,7 @@ from atomscope.data.params import (
     GridParams,
     Params,
     ShowParams,
+    WallParams,
 )
 from atomscope.errors import ParameterError
 
@@ -41,6 +42,7 @@ STEPS: dict[str, type[Params]] = {
     "open": OpenParams,
     "find": FindParams,
     "grid": GridParams,
+    "walls": WallParams,
     "crop": CropParams,
     "train": TrainParams,
     "cluster": ClusterParams,
