@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from planted import as_found, f1, graphene, inner, nearest_px, true_formulas, xy
 from scipy.spatial import cKDTree
 
 import atomscope as ats
+from planted import as_found, f1, graphene, inner, nearest_px, true_formulas, xy
 
 SEEDS = (0, 1, 2)
 

@@ -55,6 +55,13 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "sublattice": ("", "letter of the sublattice"),
     "present": ("", "whether there is an atom; False for a vacancy"),
     "grain": ("", "id of the crystal grain"),
+    "wall": ("", "number of the wall in its frame"),
+    "arc_px": ("px", "place along the wall, from its first end"),
+    "arc_nm": ("nm", "place along the wall, from its first end"),
+    "length_px": ("px", "length of the piece of wall that the site stands for; sums to the wall's length"),
+    "length_nm": ("nm", "length of the piece of wall that the site stands for; sums to the wall's length"),
+    "curvature": ("1/px", "curvature of the wall, positive where it turns from +col towards +row"),
+    "closed": ("", "whether the wall ends where it begins"),
     "lattice_angle": ("rad", "rotation of the grain's lattice, clockwise on screen"),
 }
 

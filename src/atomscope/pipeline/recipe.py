@@ -19,6 +19,7 @@ from atomscope.data.params import (
     Params,
     ShowParams,
     StructureParams,
+    WallParams,
 )
 from atomscope.errors import ParameterError
 
@@ -43,6 +44,7 @@ STEPS: dict[str, type[Params]] = {
     "find": FindParams,
     "grid": GridParams,
     "structure": StructureParams,
+    "walls": WallParams,
     "crop": CropParams,
     "train": TrainParams,
     "cluster": ClusterParams,

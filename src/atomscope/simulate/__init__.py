@@ -4,15 +4,18 @@ from atomscope.simulate.lattices import LATTICES, Column, Lattice
 from atomscope.simulate.make import image, movie, simulate
 from atomscope.simulate.motifs import draw_motif, motif_patches
 from atomscope.simulate.render import render_columns
+from atomscope.simulate.walls import WallTruth, walls
 
 __all__ = [
     "LATTICES",
     "Column",
     "Lattice",
+    "WallTruth",
     "draw_motif",
     "image",
     "motif_patches",
     "movie",
     "render_columns",
     "simulate",
+    "walls",
 ]

@@ -8,6 +8,7 @@ from atomscope.data.params.model import RVAE
 from atomscope.data.params.show import ClusterParams, ShowParams
 from atomscope.data.params.simulate import SimulateParams
 from atomscope.data.params.structure import StructureParams
+from atomscope.data.params.walls import SimulateWallsParams, WallParams, WallTrainParams
 
 __all__ = [
     "RVAE",
@@ -19,6 +20,9 @@ __all__ = [
     "Params",
     "ShowParams",
     "SimulateParams",
+    "SimulateWallsParams",
     "StructureParams",
+    "WallParams",
+    "WallTrainParams",
     "field",
 ]
