@@ -5,6 +5,13 @@ loads no torch.
 """
 
 from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
+from atomscope.pipeline.particles import (
+    find_particles,
+    load_segmenter,
+    order_parameter,
+    particle_labels,
+    train_particles,
+)
 from atomscope.pipeline.recipe import STEPS, Recipe, Step, TrainParams
 from atomscope.pipeline.records import (
     as_stack,
@@ -49,6 +56,7 @@ __all__ = [
     "estimate_patches",
     "find_atoms",
     "find_in_frame",
+    "find_particles",
     "fit",
     "flags_table",
     "grid",
@@ -58,11 +66,14 @@ __all__ = [
     "list_runs",
     "list_samples",
     "load",
+    "load_segmenter",
     "make_run",
     "manifold",
     "open",
     "open_sample",
+    "order_parameter",
     "overlay",
+    "particle_labels",
     "read_sites",
     "readable",
     "recolor",
@@ -71,6 +82,7 @@ __all__ = [
     "save_stack",
     "save_table",
     "simulate_to",
+    "train_particles",
     "vectors",
     "write_report",
 ]
