@@ -62,6 +62,13 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "length_nm": ("nm", "length of the piece of wall that the site stands for; sums to the wall's length"),
     "curvature": ("1/px", "curvature of the wall, positive where it turns from +col towards +row"),
     "closed": ("", "whether the wall ends where it begins"),
+    "area": ("px", "number of pixels of the particle"),
+    "area_nm2": ("nm^2", "area of the particle"),
+    "major": ("px", "long axis of the ellipse with the particle's second moments"),
+    "minor": ("px", "short axis of the same ellipse"),
+    "eccentricity": ("", "of the same ellipse: 0 a circle, towards 1 a needle"),
+    "solidity": ("", "area over that of the convex hull; less than 1 where the outline has a bay"),
+    "label": ("", "number of the particle in the label image of its frame"),
     "lattice_angle": ("rad", "rotation of the grain's lattice, clockwise on screen"),
 }
 

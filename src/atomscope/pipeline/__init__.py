@@ -5,6 +5,13 @@ loads no torch.
 """
 
 from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
+from atomscope.pipeline.particles import (
+    find_particles,
+    load_segmenter,
+    order_parameter,
+    particle_labels,
+    train_particles,
+)
 from atomscope.pipeline.recipe import STEPS, Recipe, Step, TrainParams
 from atomscope.pipeline.records import (
     as_stack,
@@ -64,6 +71,7 @@ __all__ = [
     "estimate_patches",
     "find_atoms",
     "find_in_frame",
+    "find_particles",
     "find_walls",
     "fit",
     "flags_table",
@@ -74,12 +82,15 @@ __all__ = [
     "list_runs",
     "list_samples",
     "load",
+    "load_segmenter",
     "load_wall_net",
     "make_run",
     "manifold",
     "open",
     "open_sample",
+    "order_parameter",
     "overlay",
+    "particle_labels",
     "read_sites",
     "readable",
     "recolor",
@@ -91,6 +102,7 @@ __all__ = [
     "save_wall_net",
     "simulate_to",
     "structure",
+    "train_particles",
     "train_walls",
     "vectors",
     "wall_lengths",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import dask.array as da
 import numpy as np
@@ -15,17 +15,29 @@ from atomscope.simulate.defects import ADATOM, KINDS, SUBSTITUTION, VACANCY
 from atomscope.simulate.scene import Scene, make_scene
 
 
+class Filmed(Protocol):
+    """What can be rendered frame by frame."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of a frame."""
+
+    def frame(self, frame: int) -> np.ndarray:
+        """Return a frame as recorded."""
+
+
 class LazyFrames:
     """Frames that are rendered when they are asked for; slices like an array of shape (frames, rows, cols).
 
     Parameters
     ----------
-    scene : Scene
+    scene : Scene, or another that has frames
+    frames : int
     """
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Filmed, frames: int) -> None:
         self.scene = scene
-        self.shape = (scene.params.frames, *scene.shape)
+        self.shape = (frames, *scene.shape)
         self.dtype = np.dtype(np.float32)
         self.ndim = 3
 
@@ -120,7 +132,7 @@ def _simulate(
 ) -> tuple[Stack, Sites]:
     check_stop(should_stop)
     scene = make_scene(params)
-    frames = da.from_array(LazyFrames(scene), chunks=(1, *scene.shape), asarray=True, name=False)
+    frames = da.from_array(LazyFrames(scene, params.frames), chunks=(1, *scene.shape), asarray=True, name=False)
     axes: tuple[Axis, ...] = (Axis("row", scene.pixel_size_nm, "nm"), Axis("col", scene.pixel_size_nm, "nm"))
     if as_movie:
         axes = (Axis("frame", params.frame_time_s, "s", kind="navigation"), *axes)

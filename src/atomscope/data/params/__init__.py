@@ -5,6 +5,7 @@ from atomscope.data.params.crop import CropParams
 from atomscope.data.params.find import FindParams, GridParams
 from atomscope.data.params.fit import FitParams
 from atomscope.data.params.model import RVAE
+from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
 from atomscope.data.params.show import ClusterParams, ShowParams
 from atomscope.data.params.simulate import SimulateParams
 from atomscope.data.params.structure import StructureParams
@@ -18,6 +19,9 @@ __all__ = [
     "FitParams",
     "GridParams",
     "Params",
+    "ParticleMovieParams",
+    "ParticleParams",
+    "SegmenterParams",
     "ShowParams",
     "SimulateParams",
     "SimulateWallsParams",
