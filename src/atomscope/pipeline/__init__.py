@@ -23,6 +23,7 @@ from atomscope.pipeline.records import (
 from atomscope.pipeline.report import write_report
 from atomscope.pipeline.samples import list_samples, open_sample
 from atomscope.pipeline.show import image_layer, layers, manifold, overlay, recolor, vectors
+from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
 from atomscope.pipeline.verbs import (
     cluster,
     crop,
@@ -43,6 +44,7 @@ __all__ = [
     "apply_run",
     "as_stack",
     "cluster",
+    "compare",
     "crop",
     "describe",
     "encode",
@@ -63,14 +65,19 @@ __all__ = [
     "open",
     "open_sample",
     "overlay",
+    "quality",
     "read_sites",
     "readable",
     "recolor",
+    "reliability",
     "run_recipe",
     "save",
+    "save_comparison",
     "save_stack",
     "save_table",
     "simulate_to",
+    "uncertainty",
+    "uncertainty_map",
     "vectors",
     "write_report",
 ]

@@ -7,15 +7,18 @@ from atomscope.data.params.fit import FitParams
 from atomscope.data.params.model import RVAE
 from atomscope.data.params.show import ClusterParams, ShowParams
 from atomscope.data.params.simulate import SimulateParams
+from atomscope.data.params.trust import CompareParams, QualityParams
 
 __all__ = [
     "RVAE",
     "ClusterParams",
+    "CompareParams",
     "CropParams",
     "FindParams",
     "FitParams",
     "GridParams",
     "Params",
+    "QualityParams",
     "ShowParams",
     "SimulateParams",
     "field",
