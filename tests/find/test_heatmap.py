@@ -82,3 +82,29 @@ def test_of_two_close_columns_the_less_probable_goes():
 def test_a_network_must_be_given():
     with pytest.raises(ParameterError, match="wants a trained network"):
         find_in_frame(np.eye(20), FindParams(method="network"))
+
+
+class Nothing(Blobs):
+    """A network that finds nothing and counts how often it is asked."""
+
+    asked: int = 0
+
+    def answer(self, picture):
+        self.asked += 1
+        return np.zeros(picture.shape, np.float32)
+
+
+def test_the_choice_between_peaks_and_network_is_made_by_how_clear_the_frame_is():
+    network = Nothing()
+    clear = image("graphene", size_px=128, snr=20, seed=3)[0].frame(0)
+    assert len(find_in_frame(clear, FindParams(method="auto"), network=network)) > 50
+    assert network.asked == 0
+    faint = image("graphene", size_px=128, dose=1.0, seed=3)[0].frame(0)
+    assert len(find_in_frame(faint, FindParams(method="auto"), network=network)) == 0
+    assert network.asked == 1
+
+
+def test_a_threshold_without_a_method_is_ambiguous():
+    frame = image("graphene", size_px=96, snr=20, seed=3)[0].frame(0)
+    with pytest.raises(ParameterError, match="choose one of them"):
+        find_in_frame(frame, FindParams(method="auto", threshold=0.5), network=Blobs())

@@ -14,6 +14,7 @@ from atomscope import io
 from atomscope.data import ModelState
 from atomscope.data.columns import COLUMNS
 from atomscope.errors import DamagedFileError, FileError, InputError, ParameterError, Stopped
+from atomscope.find import find_in_frame
 from atomscope.find.doubt import QUANTITIES, doubt_of
 from atomscope.pipeline.finders import SHIPPED
 from atomscope.simulate import image, movie
@@ -162,10 +163,17 @@ def test_members_that_cannot_work_together_are_told(frame, members, tmp_path):
         ats.find_atoms(frame, **how, model=str(tmp_path / "none"))
 
 
+def test_peaks_can_be_asked_about_too(frame):
+    peaks = ats.find_atoms(frame).table
+    asked = ats.find_atoms(frame, uncertainty="dropout", passes=3).table
+    np.testing.assert_array_equal(peaks[["row", "col", "score"]], asked[["row", "col", "score"]])
+    assert asked[list(QUANTITIES)].notna().all(axis=None)
+
+
 def test_questions_that_make_no_sense_are_told(frame):
     with pytest.raises(ParameterError, match="passes"):
         ats.find_atoms(frame, method="network", uncertainty="dropout", passes=1)
-    with pytest.raises(ParameterError, match="wants method='network'"):
-        ats.find_atoms(frame, uncertainty="dropout")
+    with pytest.raises(ParameterError, match="wants networks to ask"):
+        find_in_frame(frame, ats.FindParams(uncertainty="dropout"))
     with pytest.raises(ParameterError, match="quantity one of"):
         ats.uncertainty_map(frame, quantity="doubt")

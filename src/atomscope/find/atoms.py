@@ -13,7 +13,7 @@ from atomscope.data.params import FindParams
 from atomscope.data.sites import add_flags
 from atomscope.errors import ParameterError, Stopped
 from atomscope.find.columns import fit_columns
-from atomscope.find.detect import Detection, detect
+from atomscope.find.detect import Detection, clear, detect
 from atomscope.find.doubt import QUANTITIES, Committee, doubt_at
 from atomscope.find.heatmap import Network, detect_by_network
 from atomscope.find.peaks import drop_close
@@ -60,22 +60,25 @@ def find_in_frame(
     ShapeError
         If the frame is not 2-D.
     ParameterError
-        If a network is asked for and none is given, its threshold is no probability, or doubt is asked for without
-        several networks to ask.
+        If a network is asked for and none is given, or its threshold is no probability.
     """
     params = params or FindParams()
-    if params.method == "network" and network is None:
-        raise ParameterError("find: method='network' wants a trained network; pipeline.find_atoms loads one")
+    if params.method != "peaks" and network is None:
+        raise ParameterError(f"find: method={params.method!r} wants a trained network; pipeline.find_atoms loads one")
+    if params.method == "auto" and params.threshold is not None:
+        raise ParameterError(
+            "find: a threshold means a height to method='peaks' and a probability to method='network'; "
+            "choose one of them, or leave the threshold empty"
+        )
     if params.method == "network" and params.threshold is not None and params.threshold >= 1:
         raise ParameterError(
             f"find: the threshold of method='network' is a probability, wanted less than 1, got {params.threshold:g}; "
             "leave it empty for .5"
         )
     ask = params.uncertainty != "none"
-    if ask and (params.method != "network" or not hasattr(network, "votes")):
+    if ask and not hasattr(network, "votes"):
         raise ParameterError(
-            f"find: uncertainty={params.uncertainty!r} asks a network again and again, so it wants method='network'; "
-            f"got method={params.method!r}"
+            f"find: uncertainty={params.uncertainty!r} wants networks to ask; pipeline.find_atoms loads them"
         )
     ready = prepare(frame, params.polarity)
     if ready is None:
@@ -83,12 +86,12 @@ def find_in_frame(
         return _empty(ask)
     probability: np.ndarray | None = None
     spacing, level, apart = params.spacing_px, params.threshold, params.min_separation
-    if params.method == "network" and network is not None:
+    heights = level if params.method == "peaks" else None  # a network's threshold is a probability
+    found = detect(ready, spacing_px=spacing, threshold=heights, min_separation=apart)
+    if network is not None and (params.method == "network" or (params.method == "auto" and not clear(found))):
         found, probability = detect_by_network(
-            ready, network, spacing_px=spacing, threshold=level, min_separation=apart
+            ready, network, spacing_px=spacing, threshold=level, min_separation=apart, seen=found
         )
-    else:
-        found = detect(ready, spacing_px=spacing, threshold=level, min_separation=apart)
     if not len(found.row):
         return _empty(ask)
     table = _fitted(ready, found, params) if params.refine else _unfitted(ready, found)

@@ -17,6 +17,8 @@ from atomscope.find.threshold import choose
 #: Scale of the filter over the effective column width; two maxima nearer than APART scales are one column.
 _FILTER = 1.1
 _APART = 1.5
+#: Where the median column stands so many times over the filtered noise, maxima find all there is.
+_CLEAR = 8.0
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,11 @@ def detect(
     keep = drop_close(np.c_[row, col], height, min_separation * spacing)
     confidence = 1.0 if source == "given" else scale.confidence if source == "autocorrelation" else 0.0
     return Detection(row[keep], col[keep], height[keep] / noise, width, float(spacing), confidence, source)
+
+
+def clear(found: Detection) -> bool:
+    """Whether the columns stand so far out of the noise that nothing better than maxima is needed."""
+    return len(found.snr) > 0 and float(np.median(found.snr)) > _CLEAR
 
 
 def _maxima(frame: Frame, spectrum: Spectrum, s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:

@@ -17,6 +17,8 @@ _MOST_ZOOM = 4.0
 _MOST_PIXELS = 1.2e8
 #: Pixels that are resampled at a time, and pixels beyond the edge that a spline must know.
 _BAND_PIXELS, _BEYOND = 1 << 21, 12
+#: A scale this near to the network's is left as it is.
+_NEAR_ENOUGH = 0.1
 #: Two maxima nearer than this are one column, in units of the column width.
 _APART = 1.5
 #: A maximum is a column when it is more likely one than not.
@@ -44,6 +46,7 @@ def detect_by_network(
     spacing_px: float | None = None,
     threshold: float | None = None,
     min_separation: float = 0.5,
+    seen: Detection | None = None,
 ) -> tuple[Detection, np.ndarray]:
     """Find the columns of a frame by a network.
 
@@ -60,6 +63,8 @@ def detect_by_network(
         Least probability, 0 to 1; by default .5, more likely than not.
     min_separation : float
         Of two sites closer than this fraction of the spacing the less probable goes.
+    seen : Detection, optional
+        What :func:`~atomscope.find.detect.detect` says of the frame, if that is known: the scale is taken from it.
 
     Returns
     -------
@@ -67,7 +72,8 @@ def detect_by_network(
         ``snr`` is the probability.
     probability : numpy.ndarray, shape (n,), 0 to 1
     """
-    seen = detect(frame, spacing_px=spacing_px, min_separation=min_separation)
+    if seen is None:
+        seen = detect(frame, spacing_px=spacing_px, min_separation=min_separation)
     answer = network.answer(zoom_to(network, frame.image, seen.sigma))
     row, col = local_maxima(answer)
     p = network.probability(answer[row, col].astype(np.float64))
@@ -89,14 +95,15 @@ def detect_by_network(
 def zoom_to(network: Network, image: np.ndarray, sigma: float) -> np.ndarray:
     """Bring an image with columns of a width (standard deviation, px) to the scale that a network knows."""
     most = min(_MOST_ZOOM, max(1.0, (_MOST_PIXELS / image.size) ** 0.5))
-    return _zoomed(image, float(np.clip(network.unit_px / sigma, 1 / _MOST_ZOOM, most)))
-
-
-def _zoomed(image: np.ndarray, zoom: float) -> np.ndarray:
-    """Resample so that the corners' pixel centres stay corners; blurred first when made smaller."""
-    if abs(zoom - 1) < 0.1:
+    zoom = float(np.clip(network.unit_px / sigma, 1 / _MOST_ZOOM, most))
+    if abs(zoom - 1) <= _NEAR_ENOUGH:
         return image
-    shape = [max(2, round((n - 1) * zoom) + 1) for n in image.shape]
+    return zoomed(image, (_zoomed_side(image.shape[0], zoom), _zoomed_side(image.shape[1], zoom)))
+
+
+def zoomed(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Resample to another shape so that the corners' pixel centres stay corners; blurred first when made smaller."""
+    zoom = min((m - 1) / max(n - 1, 1) for n, m in zip(image.shape, shape, strict=True))
     row, col = (np.linspace(0, n - 1, m) for n, m in zip(image.shape, shape, strict=True))
     if zoom < 1:
         order, ready = 1, ndimage.gaussian_filter(image, 0.45 * np.sqrt(1 / zoom**2 - 1), mode="nearest")
@@ -110,6 +117,10 @@ def _zoomed(image: np.ndarray, zoom: float) -> np.ndarray:
         at = np.meshgrid(row[r : r + step], col, indexing="ij")
         ndimage.map_coordinates(ready, at, order=order, mode="nearest", prefilter=False, output=out[r : r + step])
     return out
+
+
+def _zoomed_side(side: int, zoom: float) -> int:
+    return max(2, round((side - 1) * zoom) + 1)
 
 
 def _back(place: np.ndarray, shape: tuple[int, ...], zoomed: tuple[int, ...]) -> np.ndarray:

@@ -13,17 +13,20 @@ from torch import Tensor
 
 from atomscope.data import ModelState
 from atomscope.errors import InputError
+from atomscope.models.bragg import WINDOW, repeating, window_rows
 from atomscope.models.contrast import REACH as CONTRAST_REACH
 from atomscope.models.contrast import even_contrast
 from atomscope.models.unet import UNet
 
 KIND = "Finder"
 #: Version of the layout of a checkpoint's tensors and meta.
-FORMAT = 1
+FORMAT = 2
 #: Side of a tile, px, without the margin that it is shown with: memory for an image of any size.
 _TILE = 512
 #: The image is continued by so many mirrored pixels.
 _MARGIN = 16
+#: A lattice that can just be seen is faint beside the noise of the image.
+_LOUDER = 2.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Finder:
         Yields
         ------
         Tile
-            Of even contrast, in raster order. Only a band of tiles is in memory beside the image.
+            In raster order. Only a band of tiles is in memory beside the image.
         """
         x = np.asarray(image, np.float32)
         mean, spread = float(x.mean(dtype=np.float64)), _spread(x)
@@ -92,12 +95,16 @@ class Finder:
         for r in range(0, rows, _TILE):
             # Where the continued image ends, every band and tile ends: what is beyond does not depend on the tiles.
             top, end = max(0, r + _MARGIN - reach), min(len(at_row), r + _MARGIN + _TILE + reach)
-            first, last = max(0, top - CONTRAST_REACH), min(len(at_row), end + CONTRAST_REACH)
+            windows = [w for w in window_rows(len(at_row)) if top - WINDOW < w < end]
+            low, high = windows[0], min(len(at_row), windows[-1] + WINDOW)
+            first = max(0, low - CONTRAST_REACH) // UNet.MULTIPLE * UNet.MULTIPLE
+            last = min(len(at_row), -(-(high + CONTRAST_REACH) // UNet.MULTIPLE) * UNet.MULTIPLE)
             band = (x[at_row[first:last]][:, at_col] - np.float32(mean)) / np.float32(spread)
-            even = even_contrast(torch.from_numpy(band)[None, None])[0, 0, top - first : end - first]  # (rows, all)
+            even = even_contrast(torch.from_numpy(band)[None, None])[:, :, low - first : high - first]
+            shown = _as_seen(even, [w - low for w in windows])[:, :, top - low : end - low]  # (1, 2, rows, all)
             for c in range(0, cols, _TILE):
                 left = max(0, c + _MARGIN - reach)
-                pixels = even[:, left : c + _MARGIN + _TILE + reach][None, None]  # (1, 1, rows + ..., cols + ...)
+                pixels = shown[..., left : c + _MARGIN + _TILE + reach]  # (1, 2, rows + ..., cols + ...)
                 size = min(_TILE, rows - r), min(_TILE, cols - c)
                 yield Tile(pixels, r, c, size, r + _MARGIN - top, c + _MARGIN - left)
 
@@ -156,7 +163,7 @@ class Tile:
 
     Attributes
     ----------
-    pixels : Tensor, shape (1, 1, rows + ..., cols + ...)
+    pixels : Tensor, shape (1, 2, rows + ..., cols + ...)
         What the network is shown.
     row, col : int
         Where the part begins in the image, px.
@@ -182,6 +189,25 @@ class Tile:
         """Write the part of an answer into a map of the whole image."""
         rows, cols = self.size
         out[self.row : self.row + rows, self.col : self.col + cols] = self.part(answer).numpy()
+
+
+def as_seen(x: Tensor) -> Tensor:
+    """Return what a network is shown of images: the image with even contrast, and what repeats in it.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, 1, rows, cols), float32
+        Mean 0, standard deviation 1; rows and columns multiples of 8.
+
+    Returns
+    -------
+    Tensor, shape (n, 2, rows, cols), float32
+    """
+    return _as_seen(even_contrast(x))
+
+
+def _as_seen(even: Tensor, rows_at: list[int] | None = None) -> Tensor:
+    return torch.cat((even, _LOUDER * repeating(even, rows_at)), 1)  # (n, 2, rows, cols)
 
 
 def _spread(x: np.ndarray) -> float:

@@ -15,8 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from atomscope.data import ModelState, OnProgress, ShouldStop, report
 from atomscope.errors import InputError, TrainingError
 from atomscope.models.adam import Adam
-from atomscope.models.contrast import even_contrast
-from atomscope.models.finder import Finder
+from atomscope.models.finder import Finder, as_seen
 from atomscope.models.step import one_cycle
 from atomscope.models.unet import UNet
 
@@ -83,7 +82,7 @@ class FinderTraining:
     def _step(self) -> float:
         images, wanted = (torch.from_numpy(a)[:, None] for a in self.draw(self.done))  # (batch, 1, side, side) twice
         self._chance.manual_seed((self.seed + 1) * 1_000_003 + self.done)  # A resumed run forgets the same channels.
-        images = even_contrast(images).contiguous(memory_format=torch.channels_last)  # (batch, 1, side, side)
+        images = as_seen(images).contiguous(memory_format=torch.channels_last)  # (batch, 2, side, side)
         logits = self.net(images)  # (batch, 1, side, side)
         loss = finder_loss(logits, wanted)
         loss.backward()

@@ -1,4 +1,4 @@
-"""A compact U-Net: an image in, the logit of a column's centre at every pixel out."""
+"""A compact U-Net: an image and what repeats in it in, the logit of a column's centre at every pixel out."""
 
 from __future__ import annotations
 
@@ -78,6 +78,8 @@ class UNet(nn.Module):
     super-resolution using an efficient sub-pixel convolutional neural network", CVPR 2016.
     """
 
+    #: Channels of what it is shown: see ``finder.as_seen``.
+    INPUTS = 2
     #: Rows and columns of the image must be a multiple of this.
     MULTIPLE = 8
     #: Pixels farther than this do not change the answer.
@@ -87,7 +89,7 @@ class UNet(nn.Module):
         super().__init__()
         a, b, c = widths
         self.widths, self.outputs = widths, outputs
-        self.stem = Convolution(1, a, 6, stride=2, padding=2)
+        self.stem = Convolution(self.INPUTS, a, 6, stride=2, padding=2)
         self.fine = Block(a, a)
         self.down1 = Convolution(a, b, 2, stride=2)
         self.middle = Block(b, b, b)
@@ -101,7 +103,7 @@ class UNet(nn.Module):
         self.drop_coarse, self.drop_middle = Dropout(dropout), Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits, shape (n, outputs, rows, cols), of images, shape (n, 1, rows, cols)."""
+        """Return logits, shape (n, outputs, rows, cols), of what is seen, shape (n, 2, rows, cols)."""
         return self.decode(*self.encode(x))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BATCH, SIDE = 8, 128
+BATCH, SIDE = 4, 192
+#: How much frames are made larger or smaller after they are measured, as images are that are brought to scale.
+ZOOM = (0.45, 1.7)
 #: Simulated frames that are not trained on: they say what the network's answers are worth.
 HELD_OUT, HELD_OUT_SEED = 200, 1_000_003
 #: A column is found when something is within this of it, px.
@@ -29,14 +31,36 @@ REACH_PX = 3.0
 
 def draw_batch(seed: int, index: int, batch: int = BATCH, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
     """Draw batch ``index`` of a run: images and answers, shape (batch, side, side), float32."""
-    from atomscope.simulate.training import target, training_frame
+    from atomscope.simulate.training import target
 
     rng = np.random.default_rng([seed, index])
     images, answers = np.empty((2, batch, side, side), np.float32)
     for k in range(batch):
-        images[k], places = training_frame(rng, side)
+        images[k], places = draw_frame(rng, side)
         answers[k] = target(places, side)
     return images, answers
+
+
+def draw_frame(rng: np.random.Generator, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a frame as the network sees one: half of them measured at another magnification and brought to scale.
+
+    Returns
+    -------
+    image : numpy.ndarray, shape (side, side), float32
+        Mean 0, standard deviation 1.
+    places : numpy.ndarray, shape (n, 2), float64, px
+    """
+    from atomscope.find.heatmap import zoomed
+    from atomscope.simulate.training import UNIT_PX, training_frame
+
+    zoom = float(np.exp(rng.uniform(*np.log(ZOOM)))) if rng.random() < 0.5 else 1.0
+    native = round((side - 1) / zoom) + 1
+    image, places = training_frame(rng, native, UNIT_PX / zoom)
+    if native != side:
+        image = zoomed(image, (side, side))
+        image = (image - image.mean()) / max(float(image.std()), 1e-6)
+        places = places * ((side - 1) / (native - 1))
+    return image, places
 
 
 def calibrate(finder: Finder, frames: int = HELD_OUT) -> tuple[np.ndarray, np.ndarray, float]:
@@ -52,11 +76,10 @@ def calibrate(finder: Finder, frames: int = HELD_OUT) -> tuple[np.ndarray, np.nd
     from sklearn.isotonic import IsotonicRegression
 
     from atomscope.find.peaks import drop_close, local_maxima
-    from atomscope.simulate.training import training_frame
 
     heights, hits, wanted = [], [], 0
     for i in range(frames):
-        image, places = training_frame(np.random.default_rng([HELD_OUT_SEED, i]), SIDE)
+        image, places = draw_frame(np.random.default_rng([HELD_OUT_SEED, i]))
         answer = finder.answer(image)
         at = np.stack(local_maxima(answer), 1)
         height = answer[at[:, 0], at[:, 1]].astype(np.float64)

@@ -10,6 +10,8 @@ from atomscope.data.params import FindParams
 from atomscope.errors import FileError, InputError, ParameterError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from atomscope.models.committee import DropoutCommittee, Ensemble
     from atomscope.models.finder import Finder
 
@@ -19,7 +21,7 @@ SHIPPED = Path(__file__).parent.parent / "weights" / "finder.safetensors"
 _BETWEEN = ";"
 
 
-def load_finder(params: FindParams) -> Finder | DropoutCommittee | Ensemble | None:
+def load_finder(params: FindParams) -> Finder | WhenAsked | DropoutCommittee | Ensemble | None:
     """Return the network that the parameters ask for; None when they ask for none.
 
     A folder, or several files separated by ";", is an ensemble.
@@ -33,9 +35,12 @@ def load_finder(params: FindParams) -> Finder | DropoutCommittee | Ensemble | No
     ParameterError
         If uncertainty by an ensemble is asked of one network, or by dropout of several.
     """
-    if params.method != "network":
+    ask = params.uncertainty != "none"
+    if params.method == "peaks" and not ask:
         return None
     paths = finder_files(params.model)
+    if params.method == "auto" and params.model is None and not ask:
+        return WhenAsked(paths[0])
     if params.uncertainty == "ensemble" and len(paths) < 2:
         raise ParameterError(
             f"find: uncertainty='ensemble' wants at least two finders, got {', '.join(p.name for p in paths)}; "
@@ -78,6 +83,30 @@ def finder_files(model: str | None) -> list[Path]:
     if not found:
         raise FileError(f"{folder}: wanted a folder of finders, it holds no .safetensors file")
     return found
+
+
+class WhenAsked:
+    """A finder that is read, and torch with it, when the first frame needs it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def _finder(self) -> Finder:
+        return _load(self.path, self.path.stat().st_mtime_ns)
+
+    @property
+    def unit_px(self) -> float:
+        """Column width at which it was trained, px."""
+        return self._finder.unit_px
+
+    def answer(self, image: np.ndarray) -> np.ndarray:
+        """Return a map with a spot at every column of an image, shape (rows, cols)."""
+        return self._finder.answer(image)
+
+    def probability(self, height: np.ndarray) -> np.ndarray:
+        """Return the probability that maxima of these heights are columns."""
+        return self._finder.probability(height)
 
 
 @lru_cache(maxsize=16)

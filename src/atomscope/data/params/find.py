@@ -10,10 +10,11 @@ from atomscope.data.params.base import Params, field
 class FindParams(Params):
     """Find atom columns as bright (or dark) round peaks."""
 
-    method: Literal["peaks", "network"] = field(
+    method: Literal["auto", "peaks", "network"] = field(
         "peaks",
         "Method",
-        "peaks: maxima over the noise. network (experimental): trained on simulated images, for faint lattices.",
+        "peaks: maxima over the noise, fast. network: trained on simulated images, for faint columns. "
+        "auto: frame by frame, peaks where half of them stand 8 times over the filtered noise, else the network.",
     )
     model: str | None = field(
         None,
