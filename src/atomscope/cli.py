@@ -18,11 +18,13 @@ from atomscope.data import Progress
 from atomscope.data.params import (
     RVAE,
     ClusterParams,
+    CompareParams,
     CropParams,
     FindParams,
     FitParams,
     GridParams,
     Params,
+    QualityParams,
     SimulateParams,
     WallParams,
     WallTrainParams,
@@ -113,6 +115,15 @@ class Bar:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def say(numbers: dict[str, float], as_json: bool) -> None:
+    """Print numbers by name."""
+    if as_json:
+        click.echo(json.dumps({k: None if v != v else v for k, v in numbers.items()}, indent=2))
+        return
+    for name, value in numbers.items():
+        click.echo(f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}")
 
 
 class Group(click.Group):
@@ -316,6 +327,43 @@ def run_(recipe: Path, source: Path | None, key: str | None, out: Path | None) -
     run = pipeline.run_recipe(recipe, stack, folder=out, on_progress=bar)
     bar.close()
     click.echo(f"{len(run.sites or ())} sites, {len(run.history)} epochs -> {out}")
+
+
+@main.command()
+@click.argument("sites", type=click.Path(path_type=Path))
+@click.argument("reference", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the tables: pairs, missed, false, ...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@flags(CompareParams)
+def compare(sites: Path, reference: Path, out: Path | None, as_json: bool, **values: Any) -> None:
+    """Match the site table SITES one to one with the table REFERENCE: what is right, false, missed."""
+    from atomscope import pipeline
+
+    result = pipeline.compare(pipeline.read_sites(sites), pipeline.read_sites(reference), take(CompareParams, values))
+    say(result.summary(), as_json)
+    if result.left_out and not as_json:
+        click.echo(f"frames that only one of the two has, not compared: {len(result.left_out)}")
+    if out is not None:
+        pipeline.save_comparison(result, out)
+
+
+@main.command()
+@click.argument("sites", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Table to write, with what was found in its columns."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@flags(QualityParams)
+def quality(sites: Path, out: Path | None, as_json: bool, **values: Any) -> None:
+    """Look in the site table SITES for pairs too close, doubles, and gaps in the lattice."""
+    from atomscope import pipeline
+
+    known, bar = pipeline.read_sites(sites), Bar()
+    result = pipeline.quality(known, take(QualityParams, values), on_progress=bar)
+    bar.close()
+    say(result.summary(), as_json)
+    if out is not None:
+        pipeline.save_table(known.join(result.columns), out)
 
 
 @main.command()

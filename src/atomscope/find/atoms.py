@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from atomscope.data.sites import add_flags
 from atomscope.errors import ParameterError, Stopped
 from atomscope.find.columns import fit_columns
 from atomscope.find.detect import Detection, clear, detect
+from atomscope.find.doubt import QUANTITIES, Committee, doubt_at
 from atomscope.find.heatmap import Network, detect_by_network
 from atomscope.find.peaks import drop_close
 from atomscope.find.prepare import Frame, prepare
@@ -73,10 +75,15 @@ def find_in_frame(
             f"find: the threshold of method='network' is a probability, wanted less than 1, got {params.threshold:g}; "
             "leave it empty for .5"
         )
+    ask = params.uncertainty != "none"
+    if ask and not hasattr(network, "votes"):
+        raise ParameterError(
+            f"find: uncertainty={params.uncertainty!r} wants networks to ask; pipeline.find_atoms loads them"
+        )
     ready = prepare(frame, params.polarity)
     if ready is None:
         logger.warning("a frame has no finite pixels, or all its pixels are equal: no sites in it")
-        return _empty()
+        return _empty(ask)
     probability: np.ndarray | None = None
     spacing, level, apart = params.spacing_px, params.threshold, params.min_separation
     heights = level if params.method == "peaks" else None  # a network's threshold is a probability
@@ -86,10 +93,14 @@ def find_in_frame(
             ready, network, spacing_px=spacing, threshold=level, min_separation=apart, seen=found
         )
     if not len(found.row):
-        return _empty()
+        return _empty(ask)
     table = _fitted(ready, found, params) if params.refine else _unfitted(ready, found)
     if probability is not None:
         table["score"] = probability[table.index.to_numpy()]
+    if ask:
+        doubt = doubt_at(ready, cast(Committee, network), np.c_[found.row, found.col], found.sigma)
+        for name in QUANTITIES:
+            table[name] = doubt[name].to_numpy()[table.index.to_numpy()]
     return table.reset_index(drop=True)
 
 
@@ -128,6 +139,8 @@ def find_atoms(
         ``ellipticity``, ``amplitude`` (counts over ``background``; negative for dark columns), ``amplitude_sd``,
         ``background``, ``residual`` (counts). ``flag``: "edge" where the fit's window leaves the image or touches
         unmeasured pixels; "fit failed" where the row keeps the place of the maximum and the fitted numbers are NaN.
+        A network's ``score`` is its probability. With ``uncertainty``, ``probability`` is that of all passes or
+        members, ``entropy`` and ``mutual_information`` (nats) say how open it is (see ``find.doubt.doubt_of``).
 
     Raises
     ------
@@ -222,10 +235,11 @@ def _words(where: np.ndarray, word: str) -> np.ndarray:
     return out
 
 
-def _empty() -> pd.DataFrame:
+def _empty(doubt: bool = False) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {name: pd.Series([], dtype=np.float64) for name in ("row", "col", "score")}
     columns["flag"] = pd.Series([], dtype=object)
-    columns |= {name: pd.Series([], dtype=np.float64) for name in _NUMBERS}
+    numbers = (*_NUMBERS, *(QUANTITIES if doubt else ()))
+    columns |= {name: pd.Series([], dtype=np.float64) for name in numbers}
     return pd.DataFrame(columns)
 
 
@@ -234,7 +248,7 @@ def _sites(tables: list[pd.DataFrame], stack: Stack, params: FindParams) -> Site
     if filled:
         table = pd.concat(filled, ignore_index=True)
     else:
-        table = _empty()
+        table = _empty(params.uncertainty != "none")
         table.insert(0, "site", pd.Series([], dtype=np.int64))
         table.insert(1, "frame", pd.Series([], dtype=np.int64))
         table.insert(4, "kind", pd.Series([], dtype=pd.CategoricalDtype(["atom"])))

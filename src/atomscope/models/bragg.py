@@ -26,13 +26,15 @@ _END = 0.2
 _TOGETHER = 256
 
 
-def repeating(x: Tensor) -> Tensor:
+def repeating(x: Tensor, rows_at: list[int] | None = None) -> Tensor:
     """Keep what stands out of its ring in the Fourier transform of each neighbourhood.
 
     Parameters
     ----------
     x : Tensor, shape (n, 1, rows, cols), float32
         Finite, of mean about 0.
+    rows_at : list of int, optional
+        Rows at which windows begin, for a band of a larger image (:func:`window_rows`).
 
     Returns
     -------
@@ -46,7 +48,7 @@ def repeating(x: Tensor) -> Tensor:
     rows, cols = x.shape[2:]
     side = (min(WINDOW, rows), min(WINDOW, cols))
     window, rings = _window(*side), _rings(*side)
-    corners = [(r, c) for r in _starts(rows, side[0]) for c in _starts(cols, side[1])]
+    corners = [(r, c) for r in rows_at or window_rows(rows) for c in _starts(cols, side[1])]
     out, weight = torch.zeros_like(x[:, 0]), torch.zeros_like(x[0, 0])
     for first in range(0, len(corners), _TOGETHER):
         some = corners[first : first + _TOGETHER]
@@ -70,6 +72,11 @@ def _lattice(windows: Tensor, rings: list[Tensor]) -> Tensor:
         background = weak / -math.log(1 - _WEAKER)
         gain[..., at] = (1 - _CLEAR * background / ring.clamp(min=1e-20)).clamp(min=0)
     return torch.fft.irfft2(waves * gain.view(waves.shape), s=windows.shape[2:])
+
+
+def window_rows(rows: int) -> list[int]:
+    """Return at which rows of an image windows begin."""
+    return _starts(rows, min(WINDOW, rows))
 
 
 def _starts(length: int, side: int) -> list[int]:

@@ -8,6 +8,8 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
 #: The image is averaged in blocks of this side, px, and these over a Gaussian of this width, blocks.
 _BLOCK, _WIDTH = 8, 3.0
+#: Pixels farther than this, px, do not change the contrast of a pixel: the reach of the mean and that of the spread.
+REACH = 2 * _BLOCK * (int(3 * _WIDTH) + 1)
 #: Where the contrast is far below that of the whole image there is nothing but the detector's zero.
 _LEAST = 1e-3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from atomscope.data import ModelState
 from atomscope.errors import InputError
-from atomscope.models.bragg import repeating
+from atomscope.models.bragg import WINDOW, repeating, window_rows
+from atomscope.models.contrast import REACH as CONTRAST_REACH
 from atomscope.models.contrast import even_contrast
 from atomscope.models.unet import UNet
 
@@ -66,29 +68,53 @@ class Finder:
         numpy.ndarray, shape (rows, cols), float32
             0 to 1; the same whatever the tiles: each is shown with all that its answer depends on.
         """
-        x = np.asarray(image, np.float32)
-        x = (x - x.mean(dtype=np.float64)) / max(float(x.std(dtype=np.float64)), 1e-12)
-        x = x.astype(np.float32)
-        rows, cols = x.shape
-        padded = as_seen(torch.from_numpy(_mirror(x, _MARGIN, UNet.MULTIPLE))[None, None])[0]  # (2, rows + ..., ...)
-        out = np.empty((rows, cols), np.float32)
-        for r in range(0, rows, _TILE):
-            for c in range(0, cols, _TILE):
-                n, m = min(_TILE, rows - r), min(_TILE, cols - c)
-                # Where the padded image ends, every tile ends: what is beyond does not depend on the tiles.
-                top, left = max(0, r + _MARGIN - UNet.REACH), max(0, c + _MARGIN - UNet.REACH)
-                tile = padded[:, top : r + _MARGIN + _TILE + UNet.REACH, left : c + _MARGIN + _TILE + UNet.REACH]
-                answer = self._ask(tile[None])[0, 0]  # (n + ..., m + ...)
-                r0, c0 = r + _MARGIN - top, c + _MARGIN - left
-                out[r : r + n, c : c + m] = answer[r0 : r0 + n, c0 : c0 + m].numpy()
+        out = np.empty(np.shape(image), np.float32)
+        for tile in self.tiles(image):
+            tile.put(out, self._ask(tile.pixels)[0, 0])  # (rows, cols) of the tile with its margin
         return out
 
+    def tiles(self, image: np.ndarray, apron: int = 0) -> Iterator[Tile]:
+        """Cut an image into tiles that are each shown with all that their answer depends on.
+
+        Parameters
+        ----------
+        image : numpy.ndarray, shape (rows, cols), float
+        apron : int
+            The answer is also right so many px beyond each tile; at most 8.
+
+        Yields
+        ------
+        Tile
+            In raster order. Only a band of tiles is in memory beside the image.
+        """
+        x = np.asarray(image, np.float32)
+        mean, spread = float(x.mean(dtype=np.float64)), _spread(x)
+        rows, cols = x.shape
+        at_row, at_col = (_mirrored(n, _MARGIN, UNet.MULTIPLE) for n in x.shape)
+        reach = UNet.REACH + (UNet.MULTIPLE if apron else 0)
+        for r in range(0, rows, _TILE):
+            # Where the continued image ends, every band and tile ends: what is beyond does not depend on the tiles.
+            top, end = max(0, r + _MARGIN - reach), min(len(at_row), r + _MARGIN + _TILE + reach)
+            windows = [w for w in window_rows(len(at_row)) if top - WINDOW < w < end]
+            low, high = windows[0], min(len(at_row), windows[-1] + WINDOW)
+            first = max(0, low - CONTRAST_REACH) // UNet.MULTIPLE * UNet.MULTIPLE
+            last = min(len(at_row), -(-(high + CONTRAST_REACH) // UNet.MULTIPLE) * UNet.MULTIPLE)
+            band = (x[at_row[first:last]][:, at_col] - np.float32(mean)) / np.float32(spread)
+            even = even_contrast(torch.from_numpy(band)[None, None])[:, :, low - first : high - first]
+            shown = _as_seen(even, [w - low for w in windows])[:, :, top - low : end - low]  # (1, 2, rows, all)
+            for c in range(0, cols, _TILE):
+                left = max(0, c + _MARGIN - reach)
+                pixels = shown[..., left : c + _MARGIN + _TILE + reach]  # (1, 2, rows + ..., cols + ...)
+                size = min(_TILE, rows - r), min(_TILE, cols - c)
+                yield Tile(pixels, r, c, size, r + _MARGIN - top, c + _MARGIN - left)
+
     @cached_property
-    def _fast(self) -> UNet:
+    def fast(self) -> UNet:
+        """The network, made ready for evaluation."""
         return self.net.folded()
 
     def _ask(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self._fast(x.contiguous(memory_format=torch.channels_last)))
+        return torch.sigmoid(self.fast(x.contiguous(memory_format=torch.channels_last)))
 
     def to_state(self) -> ModelState:
         """Return the finder as plain data for a model file."""
@@ -131,6 +157,40 @@ class Finder:
         return cls(net.eval(), unit, (calibration[0], calibration[1]), meta)
 
 
+@dataclass(frozen=True)
+class Tile:
+    """A part of an image with its margin.
+
+    Attributes
+    ----------
+    pixels : Tensor, shape (1, 2, rows + ..., cols + ...)
+        What the network is shown.
+    row, col : int
+        Where the part begins in the image, px.
+    size : tuple of int
+        (rows, cols) of the part.
+    margin_row, margin_col : int
+        Where the part begins in ``pixels``, px.
+    """
+
+    pixels: Tensor
+    row: int
+    col: int
+    size: tuple[int, int]
+    margin_row: int
+    margin_col: int
+
+    def part(self, answer: Tensor, apron: int = 0) -> Tensor:
+        """Return what of an answer, shape (..., rows + ..., cols + ...), is of the part, and ``apron`` px round it."""
+        r, c = self.margin_row - apron, self.margin_col - apron
+        return answer[..., r : r + self.size[0] + 2 * apron, c : c + self.size[1] + 2 * apron]
+
+    def put(self, out: np.ndarray, answer: Tensor) -> None:
+        """Write the part of an answer into a map of the whole image."""
+        rows, cols = self.size
+        out[self.row : self.row + rows, self.col : self.col + cols] = self.part(answer).numpy()
+
+
 def as_seen(x: Tensor) -> Tensor:
     """Return what a network is shown of images: the image with even contrast, and what repeats in it.
 
@@ -143,11 +203,17 @@ def as_seen(x: Tensor) -> Tensor:
     -------
     Tensor, shape (n, 2, rows, cols), float32
     """
-    even = even_contrast(x)  # (n, 1, rows, cols)
-    return torch.cat((even, _LOUDER * repeating(even)), 1)  # (n, 2, rows, cols)
+    return _as_seen(even_contrast(x))
 
 
-def _mirror(x: np.ndarray, margin: int, step: int) -> np.ndarray:
-    """Continue an image by mirroring, ``margin`` px at the beginning and at least as many at the end."""
-    pads = [(margin, -(-n // step) * step - n + margin) for n in x.shape]
-    return np.pad(x, pads, mode="reflect" if min(x.shape) > 1 else "edge")
+def _as_seen(even: Tensor, rows_at: list[int] | None = None) -> Tensor:
+    return torch.cat((even, _LOUDER * repeating(even, rows_at)), 1)  # (n, 2, rows, cols)
+
+
+def _spread(x: np.ndarray) -> float:
+    return max(float(x.std(dtype=np.float64)), 1e-12)
+
+
+def _mirrored(n: int, margin: int, step: int) -> np.ndarray:
+    """Continue the numbers of n pixels by mirroring, ``margin`` at the beginning and at least as many at the end."""
+    return np.pad(np.arange(n), (margin, -(-n // step) * step - n + margin), mode="reflect" if n > 1 else "edge")

@@ -31,6 +31,7 @@ from atomscope.pipeline.report import write_report
 from atomscope.pipeline.samples import list_samples, open_sample
 from atomscope.pipeline.show import image_layer, layers, manifold, overlay, recolor, vectors
 from atomscope.pipeline.structures import save_structure, structure
+from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
 from atomscope.pipeline.verbs import (
     cluster,
     crop,
@@ -63,6 +64,7 @@ __all__ = [
     "apply_run",
     "as_stack",
     "cluster",
+    "compare",
     "crop",
     "describe",
     "domain_labels",
@@ -91,11 +93,14 @@ __all__ = [
     "order_parameter",
     "overlay",
     "particle_labels",
+    "quality",
     "read_sites",
     "readable",
     "recolor",
+    "reliability",
     "run_recipe",
     "save",
+    "save_comparison",
     "save_stack",
     "save_structure",
     "save_table",
@@ -104,6 +109,8 @@ __all__ = [
     "structure",
     "train_particles",
     "train_walls",
+    "uncertainty",
+    "uncertainty_map",
     "vectors",
     "wall_lengths",
     "wall_paths",

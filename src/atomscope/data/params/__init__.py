@@ -9,11 +9,13 @@ from atomscope.data.params.particles import ParticleMovieParams, ParticleParams,
 from atomscope.data.params.show import ClusterParams, ShowParams
 from atomscope.data.params.simulate import SimulateParams
 from atomscope.data.params.structure import StructureParams
+from atomscope.data.params.trust import CompareParams, QualityParams
 from atomscope.data.params.walls import SimulateWallsParams, WallParams, WallTrainParams
 
 __all__ = [
     "RVAE",
     "ClusterParams",
+    "CompareParams",
     "CropParams",
     "FindParams",
     "FitParams",
@@ -21,6 +23,7 @@ __all__ = [
     "Params",
     "ParticleMovieParams",
     "ParticleParams",
+    "QualityParams",
     "SegmenterParams",
     "ShowParams",
     "SimulateParams",
