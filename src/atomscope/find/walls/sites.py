@@ -103,7 +103,7 @@ def evidence(frame: np.ndarray, params: WallParams, network: MapsWalls | None = 
 def curves_of(seen: Evidence, params: WallParams) -> list[Curve]:
     """Return the walls as smooth lines, split at junctions, in the order of their first pixels."""
     reach = 3 * seen.sigma_px + 3 if params.bridge_px is None else params.bridge_px
-    network = prune(trace(bridge(seen.thin, reach)), params.min_length_px)
+    network = prune(trace(bridge(seen.thin, reach)), params.min_length_px, seen.thin.shape)
     branches = sorted(network.branches.values(), key=lambda b: tuple(b.points.min(axis=0)) + tuple(b.points[0]))
     curves = [smooth_curve(branch, seen.strength) for branch in branches]
     return [curve for curve in curves if curve.length_px > 0]
