@@ -6,6 +6,7 @@ from atomscope.display.overlay import overlay_layer
 from atomscope.display.picture import draw_sites
 from atomscope.display.pictures import manifold_layer, patch_boxes
 from atomscope.display.spatial import spatial_kwargs
+from atomscope.display.structure import structure_layers
 
 __all__ = [
     "colormap_rgba",
@@ -20,5 +21,6 @@ __all__ = [
     "points_layer",
     "recolor",
     "spatial_kwargs",
+    "structure_layers",
     "vectors_layer",
 ]

@@ -23,7 +23,7 @@ from atomscope.pipeline.records import (
 from atomscope.pipeline.report import write_report
 from atomscope.pipeline.samples import list_samples, open_sample
 from atomscope.pipeline.show import image_layer, layers, manifold, overlay, recolor, vectors
-from atomscope.pipeline.structures import save_structure, structure
+from atomscope.pipeline.structures import save_structure, structure, structure_layers
 from atomscope.pipeline.verbs import (
     cluster,
     crop,
@@ -74,6 +74,7 @@ __all__ = [
     "save_table",
     "simulate_to",
     "structure",
+    "structure_layers",
     "vectors",
     "write_report",
 ]
