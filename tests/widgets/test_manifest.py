@@ -37,7 +37,7 @@ def test_the_docks_are_there():
         "Extract patches",
         "Train rVAE",
         "Latent explorer",
-        "Defects & structure",
+        "Defects and structure",
         "Runs",
     ]
 

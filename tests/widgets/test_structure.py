@@ -1,4 +1,4 @@
-"""The dock *Defects & structure*, by pressing its button and clicking its rows."""
+"""The dock *Defects and structure*, by pressing its button and clicking its rows."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def window(make_napari_viewer_proxy, qtbot):
     image = getattr(image, "__wrapped__", image)
     stack = pipeline.open_sample("graphene_stone_wales")
     viewer.add_layer(points_layer(stack, pipeline.find_atoms(stack), image, "atoms"))
-    _, widget = viewer.window.add_plugin_dock_widget("napari-atomscope", "Defects & structure")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-atomscope", "Defects and structure")
     yield viewer, widget
     widget.runner.drop()
     qtbot.wait(50)
@@ -81,6 +81,6 @@ def test_reading_again_replaces_the_layers_and_adds_no_vacancy_twice(window, qtb
 def test_without_sites_the_button_says_what_to_do(make_napari_viewer_proxy, qtbot):
     viewer = make_napari_viewer_proxy(show=True)
     viewer.add_image(np.zeros((32, 32)))
-    _, widget = viewer.window.add_plugin_dock_widget("napari-atomscope", "Defects & structure")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-atomscope", "Defects and structure")
     assert not widget.run_bar.button.isEnabled()
     assert "Find atoms first" in widget.run_bar.status.text()

@@ -14,7 +14,7 @@ from atomscope.display.spatial import LayerData, coordinates, note, spatial_kwar
 #: Rings by size; others are grey. Those of the lattice are faint, so that the odd ones are seen.
 RING_COLORS = {3: "#b3de69", 4: "#f0e442", 5: "#56b4e9", 7: "#d55e00", 8: "#cc79a7", 9: "#e69f00"}
 _OTHER_RING = "#bebada"
-SYMBOLS = {"vacancy": "ring", "substitution": "square", "adatom": "triangle_up", "stone-wales": "star"}
+SYMBOLS = {"vacancy": "disc", "substitution": "square", "adatom": "triangle_up", "stone-wales": "star"}
 DEFECT_COLORS = {"vacancy": "#ff4d4d", "substitution": "#56b4e9", "adatom": "#b3de69", "stone-wales": "#f0e442"}
 _MIXED, _RINGS = ("cross", "#cc79a7"), ("diamond", "#e69f00")
 #: napari needs about a millisecond a polygon.

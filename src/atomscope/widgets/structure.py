@@ -1,4 +1,4 @@
-"""The dock widget *Defects & structure*: bonds, rings, species, vacancies and strain of the sites, with their counts."""
+"""The dock widget *Defects & structure*: bonds, rings, species, vacancies and strain, with their counts."""
 
 from __future__ import annotations
 
