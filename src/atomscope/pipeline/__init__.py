@@ -30,7 +30,7 @@ from atomscope.pipeline.records import (
 from atomscope.pipeline.report import write_report
 from atomscope.pipeline.samples import list_samples, open_sample
 from atomscope.pipeline.show import image_layer, layers, manifold, overlay, recolor, vectors
-from atomscope.pipeline.structures import save_structure, structure
+from atomscope.pipeline.structures import save_structure, structure, structure_layers
 from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
 from atomscope.pipeline.verbs import (
     cluster,
@@ -107,6 +107,7 @@ __all__ = [
     "save_wall_net",
     "simulate_to",
     "structure",
+    "structure_layers",
     "train_particles",
     "train_walls",
     "uncertainty",
