@@ -6,9 +6,11 @@ from atomscope.display.overlay import overlay_layer
 from atomscope.display.picture import draw_sites
 from atomscope.display.pictures import manifold_layer, patch_boxes
 from atomscope.display.spatial import spatial_kwargs
+from atomscope.display.walls import domains_layer, wall_paths_layer
 
 __all__ = [
     "colormap_rgba",
+    "domains_layer",
     "draw_sites",
     "image_layer",
     "is_angle",
@@ -21,4 +23,5 @@ __all__ = [
     "recolor",
     "spatial_kwargs",
     "vectors_layer",
+    "wall_paths_layer",
 ]

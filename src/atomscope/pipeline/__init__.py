@@ -5,6 +5,13 @@ loads no torch.
 """
 
 from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
+from atomscope.pipeline.particles import (
+    find_particles,
+    load_segmenter,
+    order_parameter,
+    particle_labels,
+    train_particles,
+)
 from atomscope.pipeline.recipe import STEPS, Recipe, Step, TrainParams
 from atomscope.pipeline.records import (
     as_stack,
@@ -23,6 +30,7 @@ from atomscope.pipeline.records import (
 from atomscope.pipeline.report import write_report
 from atomscope.pipeline.samples import list_samples, open_sample
 from atomscope.pipeline.show import image_layer, layers, manifold, overlay, recolor, vectors
+from atomscope.pipeline.structures import save_structure, structure
 from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
 from atomscope.pipeline.verbs import (
     cluster,
@@ -34,6 +42,18 @@ from atomscope.pipeline.verbs import (
     fit,
     grid,
     open,
+)
+from atomscope.pipeline.walls import (
+    domain_labels,
+    domains,
+    find_walls,
+    load_wall_net,
+    save_wall_net,
+    train_walls,
+    wall_lengths,
+    wall_paths,
+    walls_from_map,
+    walls_in_frame,
 )
 
 __all__ = [
@@ -47,10 +67,14 @@ __all__ = [
     "compare",
     "crop",
     "describe",
+    "domain_labels",
+    "domains",
     "encode",
     "estimate_patches",
     "find_atoms",
     "find_in_frame",
+    "find_particles",
+    "find_walls",
     "fit",
     "flags_table",
     "grid",
@@ -60,11 +84,15 @@ __all__ = [
     "list_runs",
     "list_samples",
     "load",
+    "load_segmenter",
+    "load_wall_net",
     "make_run",
     "manifold",
     "open",
     "open_sample",
+    "order_parameter",
     "overlay",
+    "particle_labels",
     "quality",
     "read_sites",
     "readable",
@@ -74,10 +102,19 @@ __all__ = [
     "save",
     "save_comparison",
     "save_stack",
+    "save_structure",
     "save_table",
+    "save_wall_net",
     "simulate_to",
+    "structure",
+    "train_particles",
+    "train_walls",
     "uncertainty",
     "uncertainty_map",
     "vectors",
+    "wall_lengths",
+    "wall_paths",
+    "walls_from_map",
+    "walls_in_frame",
     "write_report",
 ]

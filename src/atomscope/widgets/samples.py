@@ -29,6 +29,11 @@ def gold_grain_boundary() -> list[LayerTuple]:
     return _open("gold_grain_boundary")
 
 
+def domain_walls() -> list[LayerTuple]:
+    """Domains and the walls between them, with scratches: a movie."""
+    return _open("domain_walls")
+
+
 def perovskite() -> list[LayerTuple]:
     """Perovskite with two cation columns: one frame."""
     return _open("perovskite")
