@@ -37,11 +37,8 @@ def test_the_docks_are_there():
         "Extract patches",
         "Train rVAE",
         "Latent explorer",
-<<<<<<< HEAD
-        "Walls",
-=======
         "Defects and structure",
->>>>>>> structure
+        "Walls",
         "Runs",
     ]
 
@@ -65,11 +62,8 @@ def test_neither_torch_nor_qt_is_loaded_by_importing_the_plugin():
 def test_the_docks_do_not_load_torch():
     code = (
         "import sys\n"
-<<<<<<< HEAD
-        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, runs, train_rvae, walls\n"
-=======
-        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, runs, structure, train_rvae\n"
->>>>>>> structure
+        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, runs, structure, train_rvae, walls
+"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
