@@ -52,7 +52,7 @@ def test_vacancies_and_dopants_from_pixels_at_snr_5(lattice, on):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_formulas_from_pixels(seed):
-    stack, truth = graphene(seed, size_px=512, vacancies=0.015, substitutions=0.02, snr=5)
+    stack, truth = graphene(seed, size_px=512, vacancies=0.015, substitutions=0.02, snr=8)
     found = ats.structure(ats.find_atoms(stack), elements="C, Si").sites.table
     expected = true_formulas(truth, "graphene", nearest_px(stack, "graphene"))
     away, which = cKDTree(xy(found)).query(xy(truth.table))
