@@ -4,6 +4,13 @@ The only room that knows the others. Rooms are imported when a verb is called, s
 loads no torch.
 """
 
+from atomscope.pipeline.defects import (
+    defect_candidates,
+    difference_image,
+    disk_labels,
+    locate,
+    train_classifier,
+)
 from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
 from atomscope.pipeline.particles import (
     find_particles,
@@ -51,7 +58,10 @@ __all__ = [
     "as_stack",
     "cluster",
     "crop",
+    "defect_candidates",
     "describe",
+    "difference_image",
+    "disk_labels",
     "encode",
     "estimate_patches",
     "find_atoms",
@@ -67,6 +77,7 @@ __all__ = [
     "list_samples",
     "load",
     "load_segmenter",
+    "locate",
     "make_run",
     "manifold",
     "open",
@@ -82,6 +93,7 @@ __all__ = [
     "save_stack",
     "save_table",
     "simulate_to",
+    "train_classifier",
     "train_particles",
     "vectors",
     "write_report",
