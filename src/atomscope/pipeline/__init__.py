@@ -4,6 +4,13 @@ The only room that knows the others. Rooms are imported when a verb is called, s
 loads no torch.
 """
 
+from atomscope.pipeline.defects import (
+    defect_candidates,
+    difference_image,
+    disk_labels,
+    locate,
+    train_classifier,
+)
 from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
 from atomscope.pipeline.particles import (
     find_particles,
@@ -66,7 +73,10 @@ __all__ = [
     "cluster",
     "compare",
     "crop",
+    "defect_candidates",
     "describe",
+    "difference_image",
+    "disk_labels",
     "domain_labels",
     "domains",
     "encode",
@@ -86,6 +96,7 @@ __all__ = [
     "load",
     "load_segmenter",
     "load_wall_net",
+    "locate",
     "make_run",
     "manifold",
     "open",
@@ -108,6 +119,7 @@ __all__ = [
     "simulate_to",
     "structure",
     "structure_layers",
+    "train_classifier",
     "train_particles",
     "train_walls",
     "uncertainty",
