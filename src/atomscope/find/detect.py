@@ -37,6 +37,8 @@ class Detection:
     confidence : float
         Confidence in a lattice, 0 to 1.
     source : {"autocorrelation", "scale-space", "default"}
+    place_sd : numpy.ndarray, shape (n,), px, optional
+        Standard error of the places along each axis, where what found them knows it.
     """
 
     row: np.ndarray
@@ -46,6 +48,7 @@ class Detection:
     spacing: float
     confidence: float
     source: str
+    place_sd: np.ndarray | None = None
 
 
 def detect(
