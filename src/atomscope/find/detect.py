@@ -100,9 +100,10 @@ def detect(
     return Detection(row[keep], col[keep], height[keep] / noise, width, float(spacing), confidence, source)
 
 
-def clear(found: Detection) -> bool:
-    """Whether the columns stand so far out of the noise that nothing better than maxima is needed."""
-    return len(found.snr) > 0 and float(np.median(found.snr)) > _CLEAR
+def faint_lattice(found: Detection) -> bool:
+    """Whether there is a lattice whose columns do not stand out by themselves: more than maxima is needed."""
+    lattice = found.source == "autocorrelation" and found.confidence >= LATTICE_CONFIDENCE
+    return lattice and not (len(found.snr) > 0 and float(np.median(found.snr)) > _CLEAR)
 
 
 def _maxima(frame: Frame, spectrum: Spectrum, s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
