@@ -126,7 +126,13 @@ def points_layer(stack: Stack, sites: Sites, params: ShowParams | None = None) -
 
 def _plural(table: pd.DataFrame) -> str:
     kinds = table["kind"].astype(str).unique().tolist()
-    return {"atom": "atoms", "grid": "grid"}.get(str(kinds[0]), "sites") if len(kinds) == 1 else "sites"
+    return (
+        {"atom": "atoms", "grid": "grid", "particle": "particles", "candidate": "candidates"}.get(
+            str(kinds[0]), "sites"
+        )
+        if len(kinds) == 1
+        else "sites"
+    )
 
 
 def spacing(table: pd.DataFrame) -> float | None:

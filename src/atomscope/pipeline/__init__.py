@@ -17,6 +17,8 @@ from atomscope.pipeline.particles import (
     load_segmenter,
     order_parameter,
     particle_labels,
+    particle_layers,
+    save_segmenter,
     train_particles,
 )
 from atomscope.pipeline.recipe import STEPS, Recipe, Step, TrainParams
@@ -85,11 +87,13 @@ __all__ = [
     "order_parameter",
     "overlay",
     "particle_labels",
+    "particle_layers",
     "read_sites",
     "readable",
     "recolor",
     "run_recipe",
     "save",
+    "save_segmenter",
     "save_stack",
     "save_table",
     "simulate_to",

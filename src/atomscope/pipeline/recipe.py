@@ -17,6 +17,7 @@ from atomscope.data.params import (
     FitParams,
     GridParams,
     Params,
+    ParticleParams,
     ShowParams,
 )
 from atomscope.errors import ParameterError
@@ -41,6 +42,7 @@ STEPS: dict[str, type[Params]] = {
     "open": OpenParams,
     "find": FindParams,
     "grid": GridParams,
+    "particles": ParticleParams,
     "crop": CropParams,
     "train": TrainParams,
     "cluster": ClusterParams,

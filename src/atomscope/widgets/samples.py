@@ -29,6 +29,11 @@ def gold_grain_boundary() -> list[LayerTuple]:
     return _open("gold_grain_boundary")
 
 
+def nanorods() -> list[LayerTuple]:
+    """Nanorods that lose their order: a movie."""
+    return _open("nanorods")
+
+
 def perovskite() -> list[LayerTuple]:
     """Perovskite with two cation columns: one frame."""
     return _open("perovskite")
