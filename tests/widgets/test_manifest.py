@@ -38,6 +38,7 @@ def test_the_docks_are_there():
         "Train rVAE",
         "Latent explorer",
         "Defects and structure",
+        "Particles",
         "Walls",
         "Runs",
     ]
@@ -62,8 +63,10 @@ def test_neither_torch_nor_qt_is_loaded_by_importing_the_plugin():
 def test_the_docks_do_not_load_torch():
     code = (
         "import sys\n"
-        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, runs, structure, train_rvae\n"
-        "from atomscope.widgets import walls\n"
+        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, particles, runs, structure
+"
+        "from atomscope.widgets import train_rvae, walls
+"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

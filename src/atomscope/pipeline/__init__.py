@@ -17,6 +17,8 @@ from atomscope.pipeline.particles import (
     load_segmenter,
     order_parameter,
     particle_labels,
+    particle_layers,
+    save_segmenter,
     train_particles,
 )
 from atomscope.pipeline.recipe import STEPS, Recipe, Step, TrainParams
@@ -104,6 +106,7 @@ __all__ = [
     "order_parameter",
     "overlay",
     "particle_labels",
+    "particle_layers",
     "quality",
     "read_sites",
     "readable",
@@ -112,6 +115,7 @@ __all__ = [
     "run_recipe",
     "save",
     "save_comparison",
+    "save_segmenter",
     "save_stack",
     "save_structure",
     "save_table",
