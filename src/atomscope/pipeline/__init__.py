@@ -29,7 +29,17 @@ from atomscope.pipeline.records import (
 )
 from atomscope.pipeline.report import write_report
 from atomscope.pipeline.samples import list_samples, open_sample
-from atomscope.pipeline.show import image_layer, layers, manifold, overlay, recolor, vectors
+from atomscope.pipeline.show import (
+    comparison_layers,
+    image_layer,
+    layers,
+    manifold,
+    overlay,
+    quality_layers,
+    recolor,
+    uncertainty_layer,
+    vectors,
+)
 from atomscope.pipeline.structures import save_structure, structure
 from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
 from atomscope.pipeline.verbs import (
@@ -65,6 +75,7 @@ __all__ = [
     "as_stack",
     "cluster",
     "compare",
+    "comparison_layers",
     "crop",
     "describe",
     "domain_labels",
@@ -94,6 +105,7 @@ __all__ = [
     "overlay",
     "particle_labels",
     "quality",
+    "quality_layers",
     "read_sites",
     "readable",
     "recolor",
@@ -110,6 +122,7 @@ __all__ = [
     "train_particles",
     "train_walls",
     "uncertainty",
+    "uncertainty_layer",
     "uncertainty_map",
     "vectors",
     "wall_lengths",
