@@ -49,6 +49,19 @@ SAMPLES: dict[str, dict] = {
         "dose": 100.0,
         "seed": 12,
     },
+    "graphene_stone_wales.ome.tif": {
+        "lattice": "graphene",
+        "size_px": 448,
+        "rotation_deg": 17.0,
+        "stone_wales": 5,
+        "vacancies": 0.008,
+        "substitutions": 0.012,
+        "displacement_nm": 0.004,
+        "jitter_px": 0.1,
+        "gradient": 0.15,
+        "dose": 60.0,
+        "seed": 15,
+    },
     "gold_grain_boundary.ome.tif": {
         "lattice": "fcc_grain_boundary",
         "rotation_deg": 28.0,
@@ -138,7 +151,7 @@ def write_picture(stack: Stack, path: Path) -> None:
 
 def write_truth(truth: Sites, stem: Path) -> None:
     """Write the table as CSV (one image) or Parquet (a movie), rounded to a thousandth of a pixel."""
-    table = truth.table[_COLUMNS].copy()
+    table = truth.table[[*_COLUMNS, *(c for c in ("stone_wales",) if c in truth.table)]].copy()
     table[["row", "col"]] = table[["row", "col"]].round(3)
     table[["row_nm", "col_nm", "lattice_angle"]] = table[["row_nm", "col_nm", "lattice_angle"]].round(5)
     if table["frame"].nunique() > 1:

@@ -26,6 +26,7 @@ from atomscope.data.params import (
     Params,
     QualityParams,
     SimulateParams,
+    StructureParams,
     WallParams,
     WallTrainParams,
 )
@@ -203,6 +204,24 @@ def find(file: Path, key: str | None, out: Path | None, **values: Any) -> None:
     out = out or Path(f"{stack.name}_sites.parquet")
     pipeline.save_table(sites, out)
     click.echo(f"{len(sites)} sites in {stack.n_frames} frame(s) -> {out}")
+
+
+@main.command()
+@click.argument("sites", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("structure"), help="Folder to write.")
+@flags(StructureParams)
+def structure(sites: Path, out: Path, **values: Any) -> None:
+    """Read bonds, rings, species and defects from SITES, a site table or a run folder, into tables."""
+    from atomscope import pipeline
+
+    bar = Bar()
+    found = pipeline.structure(sites, take(StructureParams, values), on_progress=bar)
+    bar.close()
+    pipeline.save_structure(found, out)
+    for name, counts in found.counts().items():
+        if len(counts):
+            click.echo(f"{name}: " + ", ".join(f"{what} {n}" for what, n in counts.head(8).items()))
+    click.echo(f"{len(found.sites)} sites, {len(found.bonds)} bonds, {len(found.rings)} rings -> {out}")
 
 
 @main.command()

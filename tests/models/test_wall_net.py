@@ -87,7 +87,7 @@ def test_bad_paint_is_said(frame):
     with pytest.raises(ShapeError, match="frame number"):
         ats.train_walls(np.stack([image] * 2), paint)
     with pytest.raises(ParameterError):
-        ats.train_walls(image, paint, crop_px=33)
+        ats.train_walls(image, paint, crop_px=8)
 
 
 def test_painted_no_wall_says_that_the_rest_is_not_known():

@@ -178,3 +178,35 @@ def test_noise_without_a_lattice_has_no_vacancies_and_ends():
     sites = ats.Sites.from_positions(place[:, 0], place[:, 1], amplitude=rng.lognormal(size=3000))
     table = ats.structure(sites).sites.table
     assert (table["kind"] == "vacancy").mean() < 0.01
+
+
+def test_the_command_writes_the_tables(tmp_path):
+    from click.testing import CliRunner
+
+    from atomscope import pipeline
+    from atomscope.cli import main
+
+    _, truth = movie(frames=1)
+    path = pipeline.save_table(as_found(truth, 0.2), tmp_path / "sites.csv")
+    done = CliRunner().invoke(main, ["structure", str(path), "--elements", "C, Si", "-o", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert "vacancy" in done.output and "Si1C3" in done.output
+    assert (tmp_path / "out" / "defects.csv").exists()
+    bad = CliRunner().invoke(main, ["structure", str(path), "--intensity", "light", "-o", str(tmp_path / "no")])
+    assert bad.exit_code == 1 and "no column 'light'" in bad.output
+
+
+def test_layers_are_made_without_a_window():
+    from atomscope import pipeline
+
+    stack, truth = graphene(0, stone_wales=2, vacancies=0.01)
+    found = ats.structure(as_found(truth, 0.2))
+    by_kind = {}
+    for data, kwargs, _kind in pipeline.structure_layers(stack, found):
+        by_kind[kwargs["metadata"]["napari-atomscope"]["kind"]] = data, kwargs
+    assert set(by_kind) == {"bonds", "rings", "displacement", "strain", "defects"}
+    lines, _ = by_kind["bonds"]
+    assert lines.shape == (len(found.bonds), 2, 2)
+    assert np.allclose(np.linalg.norm(lines[:, 1], axis=1), found.bonds["length_px"])
+    assert len(by_kind["rings"][0]) == 8
+    assert set(by_kind["defects"][1]["symbol"]) == {"disc", "star"}

@@ -37,7 +37,7 @@ def test_script_recipe_and_command_line_find_the_same(file, tmp_path):
 def test_the_command_line_teaches_and_labels(file, tmp_path):
     paint = np.zeros((3, 96, 96), np.uint8)
     paint[0, 40:43, 10:80] = 1
-    tifffile.imwrite(tmp_path / "paint.tif", paint)
+    tifffile.imwrite(tmp_path / "paint.tif", paint, photometric="minisblack")
     model, labels = tmp_path / "net.safetensors", tmp_path / "domains.ome.zarr"
     args = ["train-walls", str(file), str(tmp_path / "paint.tif"), "-o", str(model)]
     done = CliRunner().invoke(main, [*args, "--steps", "2", "--crop-px", "32", "--batch-size", "2"])

@@ -32,9 +32,16 @@ def test_every_menu_is_one_that_napari_shows():
 
 
 def test_the_docks_are_there():
-    names = [w.display_name for w in MANIFEST.contributions.widgets]
-    wanted = ["Find atoms", "Extract patches", "Train rVAE", "Latent explorer", "Quality", "Runs"]
-    assert [n for n in names if n in wanted] == wanted
+    assert [w.display_name for w in MANIFEST.contributions.widgets] == [
+        "Find atoms",
+        "Extract patches",
+        "Train rVAE",
+        "Latent explorer",
+        "Defects and structure",
+        "Walls",
+        "Quality",
+        "Runs",
+    ]
 
 
 @pytest.mark.parametrize("name", ["a.emd", "b.dm3", "c.dm4", "d.mib", "e.ser", "f.hspy", "g.h5", "h.tif", "i.ome.zarr"])
@@ -56,7 +63,7 @@ def test_neither_torch_nor_qt_is_loaded_by_importing_the_plugin():
 def test_the_docks_do_not_load_torch():
     code = (
         "import sys\n"
-        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, quality, runs, train_rvae\n"
+        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, quality, runs, structure, train_rvae, walls\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

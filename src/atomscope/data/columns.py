@@ -73,6 +73,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "eccentricity": ("", "of the same ellipse: 0 a circle, towards 1 a needle"),
     "solidity": ("", "area over that of the convex hull; less than 1 where the outline has a bay"),
     "label": ("", "number of the particle in the label image of its frame"),
+    "deviation": ("", "how far a candidate differs from its lattice, over the noise of the difference; with sign"),
+    "contrast": ("", "whether a candidate is brighter or darker than its lattice"),
     "lattice_angle": ("rad", "rotation of the grain's lattice, clockwise on screen"),
 }
 

@@ -173,7 +173,7 @@ def train_wall_net(
     if start is not None:
         net.load_state_dict(start.state_dict())
     rng = np.random.default_rng([params.seed, 7])
-    larger = [_at_least(f, params.crop_px) for f in frames]
+    larger = [_at_least(f, _side(params)) for f in frames]
     optimizer = Adam(net.parameters(), _BETAS)
     net.train()
     total, count, loss_now, done, began = 0.0, 0, math.nan, 0, time.perf_counter()
@@ -223,6 +223,10 @@ def _settle(net: UNet, frames: Sequence[Painted], params: WallTrainParams) -> No
         norm.momentum = 0.1
 
 
+def _side(params: WallTrainParams) -> int:
+    return params.crop_px // UNet.MULTIPLE * UNet.MULTIPLE
+
+
 def _at_least(frame: Painted, side: int) -> Painted:
     """Continue a frame that is smaller than a crop; what is added counts as nothing."""
     rows, cols = frame.image.shape
@@ -234,7 +238,7 @@ def _batch(
     rng: np.random.Generator, frames: Sequence[Painted], params: WallTrainParams
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw crops, each of shape (batch, side, side), float32: images, answers, weights."""
-    side = params.crop_px
+    side = _side(params)
     out = np.empty((3, params.batch_size, side, side), np.float32)
     for i in range(params.batch_size):
         frame = frames[int(rng.integers(len(frames)))]

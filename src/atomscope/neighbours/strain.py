@@ -13,7 +13,7 @@ from atomscope.neighbours.consensus import Consensus
 _REACH = 1.8  # translations used, over the shortest
 _NEAREST = 10
 _MET = 0.25  # of the spacing: how well translations must meet those of the reference
-_TIE = 0.02  # of the spacing a half turn: of equal fits the smaller rotation
+_TIE = 0.3  # of the spacing a half turn: of like fits the smaller rotation
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,13 @@ The only room that knows the others. Rooms are imported when a verb is called, s
 loads no torch.
 """
 
+from atomscope.pipeline.defects import (
+    defect_candidates,
+    difference_image,
+    disk_labels,
+    locate,
+    train_classifier,
+)
 from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
 from atomscope.pipeline.particles import (
     find_particles,
@@ -41,6 +48,8 @@ from atomscope.pipeline.show import (
     vectors,
 )
 from atomscope.pipeline.structures import save_structure, structure
+from atomscope.pipeline.show import image_layer, layers, manifold, overlay, recolor, vectors
+from atomscope.pipeline.structures import save_structure, structure, structure_layers
 from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
 from atomscope.pipeline.verbs import (
     cluster,
@@ -77,7 +86,10 @@ __all__ = [
     "compare",
     "comparison_layers",
     "crop",
+    "defect_candidates",
     "describe",
+    "difference_image",
+    "disk_labels",
     "domain_labels",
     "domains",
     "encode",
@@ -97,6 +109,7 @@ __all__ = [
     "load",
     "load_segmenter",
     "load_wall_net",
+    "locate",
     "make_run",
     "manifold",
     "open",
@@ -119,6 +132,8 @@ __all__ = [
     "save_wall_net",
     "simulate_to",
     "structure",
+    "structure_layers",
+    "train_classifier",
     "train_particles",
     "train_walls",
     "uncertainty",

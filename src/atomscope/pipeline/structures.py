@@ -50,6 +50,21 @@ def structure(
     return room.structure(as_known_sites(sites), params, on_progress=on_progress, should_stop=should_stop)
 
 
+def structure_layers(source: Any, found: Structure) -> list[tuple[Any, dict[str, Any], str]]:
+    """Return napari layer-data tuples: bonds, odd rings, displacements, strain, defects.
+
+    Parameters
+    ----------
+    source : Stack, array or path
+        What the sites lie in.
+    found : Structure
+    """
+    from atomscope import display
+    from atomscope.pipeline.records import as_stack
+
+    return display.structure_layers(as_stack(source), found)
+
+
 def as_known_sites(sites: Sites | pd.DataFrame | str | Path) -> Sites:
     """Return Sites from a record, a bare table, or the path of a table or a run folder.
 

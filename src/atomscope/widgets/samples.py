@@ -19,6 +19,11 @@ def graphene() -> list[LayerTuple]:
     return _open("graphene_defects")
 
 
+def graphene_stone_wales() -> list[LayerTuple]:
+    """Graphene with turned bonds, vacancies and dopants: one frame."""
+    return _open("graphene_stone_wales")
+
+
 def mos2_movie() -> list[LayerTuple]:
     """MoS2 with defects: a movie."""
     return _open("mos2_movie")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Points
 
 #: The order of steps in a recipe.
-ORDER = ("open", "find", "grid", "walls", "crop", "train", "cluster", "show")
+ORDER = ("open", "find", "grid", "walls", "structure", "crop", "train", "cluster", "show")
 
 
 @dataclass

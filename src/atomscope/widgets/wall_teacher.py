@@ -46,6 +46,8 @@ class WallTeacher(QWidget):
 
     #: There is a new network.
     taught = Signal()
+    #: The network in hand is this file: a recipe can name it.
+    kept = Signal(str)
 
     def __init__(
         self, viewer: Any, runner: JobRunner, image: Callable[[], Any], say: Callable[..., None], parent: Any = None
@@ -204,6 +206,7 @@ class WallTeacher(QWidget):
             show_error(error)
             return
         self._say(f"Saved {written.name}.")
+        self.kept.emit(str(written))
 
     def ask_open(self) -> None:
         """Ask for the file of a network."""
@@ -221,3 +224,4 @@ class WallTeacher(QWidget):
             return
         self.use(network, path.stem)
         self._say(f"Opened {path.name}.")
+        self.kept.emit(str(path))

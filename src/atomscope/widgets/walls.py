@@ -76,6 +76,7 @@ class WallsWidget(Panel):
         self._found: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
         self._job: tuple[Any, Stack, WallParams, float, np.ndarray] | None = None
         self.teacher.taught.connect(self._taught)
+        self.teacher.kept.connect(self._kept)
         self.lengths.frame_chosen.connect(self._go_to)
         self.image_box.layer_changed.connect(self._image_changed)
         self.live.toggled.connect(self.ask_preview)
@@ -104,6 +105,9 @@ class WallsWidget(Panel):
     def _taught(self) -> None:
         self.form.set(self.form.params().replace(method="network", model=None))
         self.ask_preview()
+
+    def _kept(self, path: str) -> None:
+        self.form.set(self.form.params().replace(method="network", model=path))
 
     def _network(self, params: WallParams) -> Any:
         """Return the network in hand, when the settings ask for it and name no file."""

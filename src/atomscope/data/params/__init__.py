@@ -2,6 +2,7 @@
 
 from atomscope.data.params.base import Params, field
 from atomscope.data.params.crop import CropParams
+from atomscope.data.params.defects import CandidateParams, ClassifierParams
 from atomscope.data.params.find import FindParams, GridParams
 from atomscope.data.params.fit import FitParams
 from atomscope.data.params.model import RVAE
@@ -14,6 +15,8 @@ from atomscope.data.params.walls import SimulateWallsParams, WallParams, WallTra
 
 __all__ = [
     "RVAE",
+    "CandidateParams",
+    "ClassifierParams",
     "ClusterParams",
     "CompareParams",
     "CropParams",

@@ -89,30 +89,34 @@ def label_domains(curves: list[Curve], shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _merged(parts: np.ndarray, near: np.ndarray) -> np.ndarray:
-    """Make one of parts whose common border has no wall, again and again."""
+    """Make one of two parts whose common border has no wall, the longest open border first."""
     n = int(parts.max()) + 1
+    a = np.concatenate([parts[:-1].ravel(), parts[:, :-1].ravel()])
+    b = np.concatenate([parts[1:].ravel(), parts[:, 1:].ravel()])
+    wall = np.concatenate([(near[:-1] | near[1:]).ravel(), (near[:, :-1] | near[:, 1:]).ravel()])
+    border = a != b
+    pair = np.minimum(a, b)[border].astype(np.int64) * n + np.maximum(a, b)[border]
+    pairs, back = np.unique(pair, return_inverse=True)
+    total, walled = np.bincount(back), np.bincount(back, wall[border])
+    #: part -> its neighbours -> (border pixels, those that are walled)
+    beside: dict[int, dict[int, tuple[float, float]]] = {}
+    for p, t, w in zip(pairs.tolist(), total.tolist(), walled.tolist(), strict=True):
+        beside.setdefault(p // n, {})[p % n] = (t, w)
+        beside.setdefault(p % n, {})[p // n] = (t, w)
+    to = np.arange(n)
     while True:
-        a = np.concatenate([parts[:-1].ravel(), parts[:, :-1].ravel()])
-        b = np.concatenate([parts[1:].ravel(), parts[:, 1:].ravel()])
-        wall = np.concatenate([(near[:-1] | near[1:]).ravel(), (near[:, :-1] | near[:, 1:]).ravel()])
-        border = a != b
-        pair = np.minimum(a, b)[border].astype(np.int64) * n + np.maximum(a, b)[border]
-        pairs, back = np.unique(pair, return_inverse=True)
-        walled = np.bincount(back, wall[border]) / np.maximum(np.bincount(back), 1)
-        open_pairs = pairs[walled < _WALLED]
-        if not len(open_pairs):
-            return parts
-        to = np.arange(n)
-        for p in open_pairs:  # parts joined to parts joined: all take the smallest number
-            x, y = _root(to, int(p // n)), _root(to, int(p % n))
-            to[max(x, y)] = min(x, y)
-        parts = np.array([_root(to, i) for i in range(n)])[parts]
-
-
-def _root(to: np.ndarray, i: int) -> int:
-    while to[i] != i:
-        i = int(to[i])
-    return i
+        open_px, x, y = max(
+            ((t - w, x, y) for x, others in beside.items() for y, (t, w) in others.items() if w < _WALLED * t),
+            default=(0.0, 0, 0),
+        )
+        if not open_px:
+            return to[parts]
+        to[to == y] = x
+        for other, (t, w) in beside.pop(y).items():
+            del beside[other][y]
+            if other != x:
+                t0, w0 = beside[x].get(other, (0.0, 0.0))
+                beside[x][other] = beside[other][x] = (t0 + t, w0 + w)
 
 
 def _raster(parts: np.ndarray) -> np.ndarray:

@@ -154,11 +154,19 @@ def _add_loops(network: Network, places: np.ndarray, links: list[list[int]], wal
         node += 1
 
 
-def prune(network: Network, shortest: float) -> Network:
-    """Drop spurs shorter than ``shortest``, the shortest first, join what they had split, drop short lone lines."""
+def prune(network: Network, shortest: float, shape: tuple[int, ...]) -> Network:
+    """Drop spurs shorter than ``shortest``, the shortest first, join what they had split, drop short lone lines.
+
+    A line that ends at the edge of the frame, of ``shape``, goes on outside: it is no spur.
+    """
+    last = np.array(shape) - 1
 
     def spur(branch: Branch) -> bool:
-        return branch.ends[0] != branch.ends[1] and sum(network.free(branch)) == 1
+        free = network.free(branch)
+        if branch.ends[0] == branch.ends[1] or sum(free) != 1:
+            return False
+        tip = branch.points[0] if free[0] else branch.points[-1]
+        return bool((tip > 0.5).all() and (tip < last - 0.5).all())
 
     queue = [(b.length, n) for n, b in network.branches.items() if spur(b) and b.length < shortest]
     for node in list(network.nodes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Protocol
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from atomscope.data import OnProgress, Provenance, ShouldStop, Sites, Stack, report
 from atomscope.data.params import WallParams
-from atomscope.errors import ParameterError, Stopped
+from atomscope.errors import CalibrationError, ParameterError, Stopped
 from atomscope.find.prepare import Frame, prepare
 from atomscope.find.walls.curves import Curve, smooth_curve
 from atomscope.find.walls.evidence import Evidence, by_lines, by_map, by_steps
@@ -103,7 +104,7 @@ def evidence(frame: np.ndarray, params: WallParams, network: MapsWalls | None = 
 def curves_of(seen: Evidence, params: WallParams) -> list[Curve]:
     """Return the walls as smooth lines, split at junctions, in the order of their first pixels."""
     reach = 3 * seen.sigma_px + 3 if params.bridge_px is None else params.bridge_px
-    network = prune(trace(bridge(seen.thin, reach)), params.min_length_px)
+    network = prune(trace(bridge(seen.thin, reach)), params.min_length_px, seen.thin.shape)
     branches = sorted(network.branches.values(), key=lambda b: tuple(b.points.min(axis=0)) + tuple(b.points[0]))
     curves = [smooth_curve(branch, seen.strength) for branch in branches]
     return [curve for curve in curves if curve.length_px > 0]
@@ -179,11 +180,11 @@ def find_walls(
 def _calibrated(table: pd.DataFrame, stack: Stack) -> pd.DataFrame:
     """Add lengths in nm, which on pixels that are not square depend on the direction."""
     table = table.copy()
-    axes = stack.pixel_axes
     nm = np.full(len(table), np.nan)
-    if all(axis.calibrated and axis.unit == "nm" for axis in axes):
+    with contextlib.suppress(CalibrationError):  # not a length: there is nothing to say in nm
+        row_nm, col_nm = (axis.to("nm").scale for axis in stack.pixel_axes)
         angle = table["angle"].to_numpy(np.float64)
-        nm = np.hypot(axes[0].scale * np.sin(angle), axes[1].scale * np.cos(angle))
+        nm = np.hypot(row_nm * np.sin(angle), col_nm * np.cos(angle))
     where = list(table.columns).index("length_px") + 1
     table.insert(where, "length_nm", table["length_px"] * nm)
     so_far = table.groupby("wall")["length_nm"].cumsum() if len(table) else table["length_nm"]
