@@ -59,6 +59,7 @@ def kinds() -> dict[str, Callable[[int], tuple[np.ndarray, pd.DataFrame]]]:
 
 def calibration(how: dict[str, str]) -> None:
     """Print the calibration error, and how well doubt tells wrong sites from right ones."""
+    every: dict[int, list[np.ndarray]] = {}
     for name, draw in kinds().items():
         for seed in SEEDS:
             said, right, false, lost = [], [], [], []
@@ -80,6 +81,7 @@ def calibration(how: dict[str, str]) -> None:
             if not said:
                 continue
             found, gone = pd.concat(false), pd.concat(lost)
+            every.setdefault(seed, []).append(np.stack([np.concatenate(said), np.concatenate(right)]))
             error = reliability(np.concatenate(said), np.concatenate(right)).error
             line = [f"{name:18s} seed {seed}: {len(found)} sites, {found['bad'].mean():.3f} false, ECE {error:.3f}"]
             for q in QUANTITIES:
@@ -92,6 +94,9 @@ def calibration(how: dict[str, str]) -> None:
                 aucs = rank_auc(*both), rank_auc(found[q], found["bad"]), rank_auc(only[0], only[1].astype(bool))
                 line.append(f"{q} AUC {aucs[0]:.3f} (false {aucs[1]:.3f}, missed {aucs[2]:.3f}, n {len(gone_q)})")
             print("  " + "; ".join(line), flush=True)
+    for seed, parts in every.items():
+        together = np.concatenate(parts, axis=1)
+        print(f"  all kinds, seed {seed}: ECE {reliability(together[0], together[1] > 0.5).error:.3f}", flush=True)
 
 
 def two_columns(seed: int, angle: float, apart: float, sigma: float, snr: float) -> tuple[np.ndarray, np.ndarray]:

@@ -293,8 +293,8 @@ def _tensor(crops: Any) -> Tensor:
 def _levelled(image: np.ndarray) -> np.ndarray:
     """Return an image of median 0 and (robust) standard deviation 1, float32.
 
-    A defect must not change how its own surroundings look: it would be known by them, and an image larger than the crops
-    would look different.
+    A defect must not change how its own surroundings look: it would be known by them, and an image larger than the
+    crops would look different.
     """
     x = np.asarray(image, np.float32)
     x = x - np.median(x)

@@ -47,8 +47,6 @@ from atomscope.pipeline.show import (
     uncertainty_layer,
     vectors,
 )
-from atomscope.pipeline.structures import save_structure, structure
-from atomscope.pipeline.show import image_layer, layers, manifold, overlay, recolor, vectors
 from atomscope.pipeline.structures import save_structure, structure, structure_layers
 from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
 from atomscope.pipeline.verbs import (

@@ -66,7 +66,7 @@ def calibrate_as_used(finder: Finder, frames: int = FRAMES) -> Finder:
         found, height = detect_by_network(ready, _Raw(finder), threshold=_LOW)
         at, shape = np.c_[found.row, found.col], np.array(frame.shape)
         hit = np.zeros(len(at), bool)
-        inside = ((places > -0.5) & (places < shape - 0.5)).all(axis=1)
+        inside = np.asarray(((places > -0.5) & (places < shape - 0.5)).all(axis=1))
         i, j = match(at, places, radius)
         hit[i] = True
         # What is found of a column just outside counts neither way.
