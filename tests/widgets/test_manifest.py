@@ -40,6 +40,7 @@ def test_the_docks_are_there():
         "Defects and structure",
         "Particles",
         "Walls",
+        "Quality",
         "Runs",
     ]
 
@@ -63,10 +64,8 @@ def test_neither_torch_nor_qt_is_loaded_by_importing_the_plugin():
 def test_the_docks_do_not_load_torch():
     code = (
         "import sys\n"
-        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, particles, runs, structure
-"
-        "from atomscope.widgets import train_rvae, walls
-"
+        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, particles, quality, runs\n"
+        "from atomscope.widgets import structure, train_rvae, walls\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

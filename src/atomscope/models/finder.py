@@ -16,6 +16,7 @@ from atomscope.errors import InputError
 from atomscope.models.bragg import WINDOW, repeating, window_rows
 from atomscope.models.contrast import REACH as CONTRAST_REACH
 from atomscope.models.contrast import even_contrast, spot_response
+from atomscope.models.smooth import beta_curve
 from atomscope.models.unet import UNet
 
 KIND = "Finder"
@@ -128,6 +129,11 @@ class Finder:
     def fast(self) -> UNet:
         """The network, made ready for evaluation."""
         return self.net.folded()
+
+    @cached_property
+    def curve(self) -> np.ndarray:
+        """The calibration as a smooth curve (:mod:`atomscope.models.smooth`)."""
+        return beta_curve(*self.calibration)
 
     def _ask(self, x: Tensor) -> Tensor:
         return torch.sigmoid(self.fast(x.contiguous(memory_format=torch.channels_last)))

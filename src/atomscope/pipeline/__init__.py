@@ -38,7 +38,17 @@ from atomscope.pipeline.records import (
 )
 from atomscope.pipeline.report import write_report
 from atomscope.pipeline.samples import list_samples, open_sample
-from atomscope.pipeline.show import image_layer, layers, manifold, overlay, recolor, vectors
+from atomscope.pipeline.show import (
+    comparison_layers,
+    image_layer,
+    layers,
+    manifold,
+    overlay,
+    quality_layers,
+    recolor,
+    uncertainty_layer,
+    vectors,
+)
 from atomscope.pipeline.structures import save_structure, structure, structure_layers
 from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
 from atomscope.pipeline.verbs import (
@@ -74,6 +84,7 @@ __all__ = [
     "as_stack",
     "cluster",
     "compare",
+    "comparison_layers",
     "crop",
     "defect_candidates",
     "describe",
@@ -108,6 +119,7 @@ __all__ = [
     "particle_labels",
     "particle_layers",
     "quality",
+    "quality_layers",
     "read_sites",
     "readable",
     "recolor",
@@ -127,6 +139,7 @@ __all__ = [
     "train_particles",
     "train_walls",
     "uncertainty",
+    "uncertainty_layer",
     "uncertainty_map",
     "vectors",
     "wall_lengths",
