@@ -30,6 +30,8 @@ _MARGIN = 16
 _LOUDER = 2.0
 #: Widths of the spots that are looked for, px.
 _SPOTS = (1.6, 2.5)
+#: Rows farther than this do not change what is shown of a row: spots have even contrast, in an image of even contrast.
+_SHOWN_REACH = 2 * CONTRAST_REACH + 16
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,8 @@ class Finder:
             top, end = max(0, r + _MARGIN - reach), min(len(at_row), r + _MARGIN + _TILE + reach)
             windows = [w for w in window_rows(len(at_row)) if top - WINDOW < w < end]
             low, high = windows[0], min(len(at_row), windows[-1] + WINDOW)
-            first = max(0, low - CONTRAST_REACH) // UNet.MULTIPLE * UNet.MULTIPLE
-            last = min(len(at_row), -(-(high + CONTRAST_REACH) // UNet.MULTIPLE) * UNet.MULTIPLE)
+            first = max(0, low - _SHOWN_REACH) // UNet.MULTIPLE * UNet.MULTIPLE
+            last = min(len(at_row), -(-(high + _SHOWN_REACH) // UNet.MULTIPLE) * UNet.MULTIPLE)
             band = (x[at_row[first:last]][:, at_col] - np.float32(mean)) / np.float32(spread)
             even = even_contrast(torch.from_numpy(band)[None, None])  # (1, 1, rows, all)
             lattice = repeating(even[:, :, low - first : high - first], [w - low for w in windows])
