@@ -14,7 +14,7 @@ from atomscope.data.params import FindParams
 from atomscope.data.sites import add_flags
 from atomscope.errors import ParameterError, Stopped
 from atomscope.find.columns import Fit, fit_columns
-from atomscope.find.detect import Detection, detect, faint_lattice
+from atomscope.find.detect import Detection, detect, is_lattice
 from atomscope.find.doubt import QUANTITIES, Committee, doubt_at
 from atomscope.find.heatmap import Network, detect_by_network
 from atomscope.find.peaks import drop_close
@@ -89,7 +89,7 @@ def find_in_frame(
     spacing, level, apart = params.spacing_px, params.threshold, params.min_separation
     heights = level if params.method == "peaks" else None  # a network's threshold is a probability
     found = detect(ready, spacing_px=spacing, threshold=heights, min_separation=apart)
-    if network is not None and (params.method == "network" or (params.method == "auto" and faint_lattice(found))):
+    if network is not None and (params.method == "network" or (params.method == "auto" and is_lattice(found))):
         found, probability = detect_by_network(
             ready, network, spacing_px=spacing, threshold=level, min_separation=apart, seen=found
         )
