@@ -19,6 +19,7 @@ _PUBLIC = {
     "ClusterParams": "atomscope.data.params",
     "ShowParams": "atomscope.data.params",
     "SimulateParams": "atomscope.data.params",
+    "TeachParams": "atomscope.data.params",
     "RVAE": "atomscope.data.params",
     "Axis": "atomscope.data",
     "Patches": "atomscope.data",
@@ -35,6 +36,9 @@ _PUBLIC = {
     "layers": "atomscope.pipeline",
     "save": "atomscope.pipeline",
     "load": "atomscope.pipeline",
+    "train_finder": "atomscope.pipeline",
+    "save_finder": "atomscope.pipeline",
+    "load_finder": "atomscope.pipeline",
 }
 
 __all__ = ["__version__", "simulate", *sorted(_PUBLIC)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,14 @@ import pandas as pd
 from atomscope.data import OnProgress, Provenance, ShouldStop, Sites, Stack, report
 from atomscope.data.params import FindParams
 from atomscope.data.sites import add_flags
+from atomscope.data.taught import Taught
 from atomscope.errors import ParameterError, Stopped
 from atomscope.find.columns import fit_columns
 from atomscope.find.detect import Detection, detect
 from atomscope.find.heatmap import Network, detect_by_network
 from atomscope.find.peaks import drop_close
 from atomscope.find.prepare import Frame, prepare
+from atomscope.find.taught import TaughtNetwork, detect_by_taught
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +38,11 @@ _HALF_SCORE = 5.0  # a column that stands so many deviations over the noise scor
 
 
 def find_in_frame(
-    frame: np.ndarray, params: FindParams | None = None, *, network: Network | None = None
+    frame: np.ndarray,
+    params: FindParams | None = None,
+    *,
+    network: Network | TaughtNetwork | None = None,
+    pixel_nm: float | None = None,
 ) -> pd.DataFrame:
     """Find the columns of one frame, as the live preview does.
 
@@ -46,11 +53,14 @@ def find_in_frame(
     params : FindParams, optional
     network : Network, optional
         What ``method="network"`` finds with.
+    pixel_nm : float, optional
+        Size of a pixel, nm: a taught network then knows how large its sites are here.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of :func:`find_atoms` without ``site``, ``frame`` and ``kind``, in raster order. Empty, with a
+        The columns of :func:`find_atoms` without ``site`` and ``frame`` (and ``kind``, unless the network was taught
+        classes), in raster order. Empty, with a
         warning in the log, when the frame has no finite pixel or is constant.
 
     Raises
@@ -68,23 +78,46 @@ def find_in_frame(
             f"find: the threshold of method='network' is a probability, wanted less than 1, got {params.threshold:g}; "
             "leave it empty for .5"
         )
+    taught: Taught | None = getattr(network, "taught", None) if params.method == "network" else None
+    if taught is not None:
+        params = params.replace(polarity=taught.polarity)
     ready = prepare(frame, params.polarity)
     if ready is None:
         logger.warning("a frame has no finite pixels, or all its pixels are equal: no sites in it")
         return _empty()
     probability: np.ndarray | None = None
     spacing, level, apart = params.spacing_px, params.threshold, params.min_separation
-    if params.method == "network" and network is not None:
+    which = None
+    if taught is not None:
+        found, probability, which = detect_by_taught(
+            ready,
+            cast(TaughtNetwork, network),
+            width_px=taught.width_in(pixel_nm),
+            spacing_px=spacing,
+            threshold=level,
+            min_separation=apart,
+        )
+    elif params.method == "network" and network is not None:
         found, probability = detect_by_network(
-            ready, network, spacing_px=spacing, threshold=level, min_separation=apart
+            ready, cast(Network, network), spacing_px=spacing, threshold=level, min_separation=apart
         )
     else:
         found = detect(ready, spacing_px=spacing, threshold=level, min_separation=apart)
     if not len(found.row):
         return _empty()
-    table = _fitted(ready, found, params) if params.refine else _unfitted(ready, found)
+    peaked = np.ones(len(found.row), bool) if taught is None or which is None else np.array(taught.peaked)[which]
+    if not params.refine or not peaked.any():
+        table = _unfitted(ready, found)
+    else:
+        table = _fitted(ready, found.only(peaked), params)
+        table.index = pd.Index(np.flatnonzero(peaked)[table.index])
+        if not peaked.all():  # what does not stand out, a vacancy, cannot be fitted
+            table = pd.concat([table, _unfitted(ready, found)[~peaked]]).sort_index()
     if probability is not None:
         table["score"] = probability[table.index.to_numpy()]
+    if taught is not None and which is not None:
+        names = np.array(taught.classes, dtype=object)[which[table.index.to_numpy()]]
+        table.insert(2, "kind", pd.Series(names, table.index, pd.CategoricalDtype(list(taught.classes))))
     return table.reset_index(drop=True)
 
 
@@ -92,7 +125,7 @@ def find_atoms(
     stack: Stack,
     params: FindParams | None = None,
     *,
-    network: Network | None = None,
+    network: Network | TaughtNetwork | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Sites:
@@ -116,7 +149,8 @@ def find_atoms(
     Returns
     -------
     Sites
-        A row per column, ``kind`` "atom", numbered in frame order from 0. ``score`` is ``S Q``, 0 to 1: with t the
+        A row per column, ``kind`` "atom" (or a class that a network was taught), numbered in frame order from 0; those
+        of a network have its probability as ``score``, those of peaks ``S Q``, 0 to 1: with t the
         height over its own standard error, ``S = t**2 / (t**2 + 25)`` says how surely there is something (one half at
         five deviations), and ``Q = 1 / (1 + (residual / amplitude)**2)`` how well a Gaussian describes it.
         ``row_sd``, ``col_sd`` (px): standard errors, overlap with neighbours counted in. ``sigma`` (px),
@@ -143,17 +177,21 @@ def find_atoms(
             f"find: frames {params.first_frame} to {last} asked for, but {stack.name} has {stack.n_frames} frames "
             "(counted from 0); choose first_frame <= last_frame within them"
         )
+    taught: Taught | None = getattr(network, "taught", None) if params.method == "network" else None
+    classes = ["atom"] if taught is None else list(taught.classes)
+    pixel_nm = stack.pixel_axes[1].scale if stack.pixel_axes[1].unit == "nm" else None
     tables: list[pd.DataFrame] = []
     first_site = 0
     for done, index in enumerate(wanted, start=1):
         if should_stop is not None and should_stop():
             raise Stopped(partial=_sites(tables, stack, params))
-        table = find_in_frame(stack.frame(index), params, network=network)
+        table = find_in_frame(stack.frame(index), params, network=network, pixel_nm=pixel_nm)
         if not len(table):
             logger.warning("%s, frame %d: no sites found", stack.name, index)
         table.insert(0, "site", np.arange(first_site, first_site + len(table), dtype=np.int64))
         table.insert(1, "frame", np.full(len(table), index, dtype=np.int64))
-        table.insert(4, "kind", pd.Series(["atom"] * len(table), dtype=pd.CategoricalDtype(["atom"])))
+        kind = table.pop("kind") if "kind" in table else pd.Series(["atom"] * len(table))
+        table.insert(4, "kind", pd.Series(kind, dtype=pd.CategoricalDtype(classes)))
         first_site += len(table)
         tables.append(table)
         report(on_progress, done, len(wanted), "frames", table)

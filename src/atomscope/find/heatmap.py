@@ -65,14 +65,14 @@ def detect_by_network(
     """
     seen = detect(frame, spacing_px=spacing_px, min_separation=min_separation)
     zoom = float(np.clip(network.unit_px / seen.sigma, 1 / _MOST_ZOOM, _MOST_ZOOM))
-    image = _zoomed(frame.image, zoom)
+    image = zoomed(frame.image, zoom)
     answer = network.answer(image)
     row, col = local_maxima(answer)
     p = network.probability(answer[row, col].astype(np.float64))
     keep = p > (_LIKELY if threshold is None else threshold)
     row, col, p = row[keep], col[keep], p[keep]
     sub_row, sub_col = subpixel(answer, row, col)
-    place = _back(np.c_[sub_row, sub_col], frame.image.shape, answer.shape)
+    place = to_image(np.c_[sub_row, sub_col], frame.image.shape, answer.shape)
     height = answer[row, col]
     keep = drop_close(place, height, _APART * seen.sigma)
     spacing = spacing_px or nearest_spacing(*place[keep].T) or seen.spacing
@@ -84,7 +84,7 @@ def detect_by_network(
     return Detection(place[:, 0], place[:, 1], p, seen.sigma, float(spacing), seen.confidence, seen.source), p
 
 
-def _zoomed(image: np.ndarray, zoom: float) -> np.ndarray:
+def zoomed(image: np.ndarray, zoom: float) -> np.ndarray:
     """Resample so that the corners' pixel centres stay corners; blurred first when made smaller."""
     if abs(zoom - 1) < 0.1:
         return image
@@ -95,6 +95,7 @@ def _zoomed(image: np.ndarray, zoom: float) -> np.ndarray:
     return ndimage.map_coordinates(image, at, order=1 if zoom < 1 else 3, mode="nearest", output=np.float32)
 
 
-def _back(place: np.ndarray, shape: tuple[int, ...], zoomed: tuple[int, ...]) -> np.ndarray:
+def to_image(place: np.ndarray, shape: tuple[int, ...], zoomed: tuple[int, ...]) -> np.ndarray:
+    """Bring places, shape (n, 2), from a zoomed image's shape back to the image's own."""
     factor = [(n - 1) / max(m - 1, 1) for n, m in zip(shape, zoomed, strict=True)]
     return place * np.array(factor)

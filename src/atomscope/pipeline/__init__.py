@@ -4,7 +4,11 @@ The only room that knows the others. Rooms are imported when a verb is called, s
 loads no torch.
 """
 
+from atomscope.pipeline.annotation_files import read_annotation_file, read_regions_file
+from atomscope.pipeline.annotations import read_annotations
 from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
+from atomscope.pipeline.finders import read_finder as load_finder
+from atomscope.pipeline.finders import save_finder
 from atomscope.pipeline.recipe import STEPS, Recipe, Step, TrainParams
 from atomscope.pipeline.records import (
     as_stack,
@@ -23,6 +27,7 @@ from atomscope.pipeline.records import (
 from atomscope.pipeline.report import write_report
 from atomscope.pipeline.samples import list_samples, open_sample
 from atomscope.pipeline.show import image_layer, layers, manifold, overlay, recolor, vectors
+from atomscope.pipeline.teaching import train_finder
 from atomscope.pipeline.verbs import (
     cluster,
     crop,
@@ -58,19 +63,25 @@ __all__ = [
     "list_runs",
     "list_samples",
     "load",
+    "load_finder",
     "make_run",
     "manifold",
     "open",
     "open_sample",
     "overlay",
+    "read_annotation_file",
+    "read_annotations",
+    "read_regions_file",
     "read_sites",
     "readable",
     "recolor",
     "run_recipe",
     "save",
+    "save_finder",
     "save_stack",
     "save_table",
     "simulate_to",
+    "train_finder",
     "vectors",
     "write_report",
 ]

@@ -27,8 +27,32 @@ def load_finder(params: FindParams) -> Finder | None:
     """
     if params.method != "network":
         return None
-    path = SHIPPED if params.model is None else Path(params.model).expanduser().resolve()
+    return read_finder(SHIPPED if params.model is None else params.model)
+
+
+def read_finder(path: str | Path) -> Finder:
+    """Return the finder of a file (public name: ``load_finder``).
+
+    Raises
+    ------
+    FileError, UnknownFormatError, DamagedFileError, InputError
+        As :func:`load_finder`.
+    """
+    path = Path(path).expanduser().resolve()
     return _load(path, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+def save_finder(finder: Finder, path: str | Path) -> Path:
+    """Write a finder to ``name.safetensors`` (``name.json`` beside it says what is in it); return its path.
+
+    Raises
+    ------
+    SaveError
+        If writing failed; an older file is untouched.
+    """
+    from atomscope import io
+
+    return io.write_model(finder.to_state(), path)
 
 
 @lru_cache(maxsize=4)

@@ -7,6 +7,7 @@ from atomscope.data.params.fit import FitParams
 from atomscope.data.params.model import RVAE
 from atomscope.data.params.show import ClusterParams, ShowParams
 from atomscope.data.params.simulate import SimulateParams
+from atomscope.data.params.teach import TeachParams
 
 __all__ = [
     "RVAE",
@@ -18,5 +19,6 @@ __all__ = [
     "Params",
     "ShowParams",
     "SimulateParams",
+    "TeachParams",
     "field",
 ]
