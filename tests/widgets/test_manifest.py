@@ -31,13 +31,14 @@ def test_every_menu_is_one_that_napari_shows():
     assert menus >= {"napari/layers/segment", "napari/layers/classify", "napari/layers/visualize"}
 
 
-def test_the_five_docks_are_there():
+def test_the_docks_are_there():
     assert [w.display_name for w in MANIFEST.contributions.widgets] == [
         "Find atoms",
         "Extract patches",
         "Train rVAE",
         "Latent explorer",
         "Runs",
+        "Teach a finder",
     ]
 
 
@@ -60,7 +61,7 @@ def test_neither_torch_nor_qt_is_loaded_by_importing_the_plugin():
 def test_the_docks_do_not_load_torch():
     code = (
         "import sys\n"
-        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, runs, train_rvae\n"
+        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, runs, teach, train_rvae\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
