@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 
 from atomscope.data import Sites, Stack
-from atomscope.simulate import image, movie
+from atomscope.simulate import image, movie, walls
 
 #: name -> how it is made; ``frames`` makes it a movie
 SAMPLES: dict[str, dict] = {
@@ -49,6 +49,19 @@ SAMPLES: dict[str, dict] = {
         "dose": 100.0,
         "seed": 12,
     },
+    "graphene_stone_wales.ome.tif": {
+        "lattice": "graphene",
+        "size_px": 448,
+        "rotation_deg": 17.0,
+        "stone_wales": 5,
+        "vacancies": 0.008,
+        "substitutions": 0.012,
+        "displacement_nm": 0.004,
+        "jitter_px": 0.1,
+        "gradient": 0.15,
+        "dose": 60.0,
+        "seed": 15,
+    },
     "gold_grain_boundary.ome.tif": {
         "lattice": "fcc_grain_boundary",
         "rotation_deg": 28.0,
@@ -73,6 +86,26 @@ SAMPLES: dict[str, dict] = {
     },
 }
 
+#: name -> how the domains and walls of a movie are made
+WALLS: dict[str, dict] = {
+    "domain_walls.ome.tif": {
+        "pattern": "curved",
+        "profile": "both",
+        "frames": 12,
+        "size_px": 176,
+        "pixel_size_nm": 4.0,
+        "frame_time_s": 30.0,
+        "domain_px": 40.0,
+        "motion_px": 1.5,
+        "snr": 4.0,
+        "background": 0.6,
+        "line_noise": 0.15,
+        "jitter_px": 0.3,
+        "scratches": 5,
+        "seed": 15,
+    },
+}
+
 _COLUMNS = ["site", "frame", "row", "col", "row_nm", "col_nm", "kind", "species", "sublattice", "present"]
 _COLUMNS += ["grain", "lattice_angle", "track"]
 
@@ -83,6 +116,17 @@ def make(name: str, folder: Path) -> None:
     stack, truth = movie(**fields) if "frames" in fields else image(**fields)
     write_picture(stack, folder / name)
     write_truth(truth, folder / name.split(".")[0])
+
+
+def make_walls(name: str, folder: Path) -> None:
+    """Write one sample with walls and its truth: a row a pixel of wall, and the true length of each row."""
+    stack, truth = walls(**WALLS[name])
+    levels = Stack.from_array(stack.data * 30.0 + 110.0, stack.axes)
+    write_picture(levels, folder / name)
+    columns = ["site", "frame", "row", "col", "wall", "arc_px", "length_px", "length_nm", "angle"]
+    table = truth.sites.table[columns].astype({"site": np.int32, "frame": np.int16, "wall": np.int16})
+    exact = {c: np.float32 for c in columns[2:] if c != "wall"}
+    table.astype(exact).to_parquet(folder / f"{name.split('.')[0]}_truth.parquet", compression="zstd", index=False)
 
 
 def write_picture(stack: Stack, path: Path) -> None:
@@ -107,7 +151,7 @@ def write_picture(stack: Stack, path: Path) -> None:
 
 def write_truth(truth: Sites, stem: Path) -> None:
     """Write the table as CSV (one image) or Parquet (a movie), rounded to a thousandth of a pixel."""
-    table = truth.table[_COLUMNS].copy()
+    table = truth.table[[*_COLUMNS, *(c for c in ("stone_wales",) if c in truth.table)]].copy()
     table[["row", "col"]] = table[["row", "col"]].round(3)
     table[["row_nm", "col_nm", "lattice_angle"]] = table[["row_nm", "col_nm", "lattice_angle"]].round(5)
     if table["frame"].nunique() > 1:
@@ -122,4 +166,7 @@ if __name__ == "__main__":
     where = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     for sample in SAMPLES:
         make(sample, where)
+        print(where / sample)
+    for sample in WALLS:
+        make_walls(sample, where)
         print(where / sample)

@@ -18,13 +18,18 @@ from atomscope.data import Progress
 from atomscope.data.params import (
     RVAE,
     ClusterParams,
+    CompareParams,
     CropParams,
     FindParams,
     FitParams,
     GridParams,
     Params,
+    QualityParams,
     SimulateParams,
+    StructureParams,
     TeachParams,
+    WallParams,
+    WallTrainParams,
 )
 from atomscope.errors import AtomscopeError, InputError, Stopped
 
@@ -114,6 +119,15 @@ class Bar:
             self._bar = None
 
 
+def say(numbers: dict[str, float], as_json: bool) -> None:
+    """Print numbers by name."""
+    if as_json:
+        click.echo(json.dumps({k: None if v != v else v for k, v in numbers.items()}, indent=2))
+        return
+    for name, value in numbers.items():
+        click.echo(f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}")
+
+
 class Group(click.Group):
     """Turn deliberate errors into one line and exit code 1."""
 
@@ -191,6 +205,68 @@ def find(file: Path, key: str | None, out: Path | None, **values: Any) -> None:
     out = out or Path(f"{stack.name}_sites.parquet")
     pipeline.save_table(sites, out)
     click.echo(f"{len(sites)} sites in {stack.n_frames} frame(s) -> {out}")
+
+
+@main.command()
+@click.argument("sites", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("structure"), help="Folder to write.")
+@flags(StructureParams)
+def structure(sites: Path, out: Path, **values: Any) -> None:
+    """Read bonds, rings, species and defects from SITES, a site table or a run folder, into tables."""
+    from atomscope import pipeline
+
+    bar = Bar()
+    found = pipeline.structure(sites, take(StructureParams, values), on_progress=bar)
+    bar.close()
+    pipeline.save_structure(found, out)
+    for name, counts in found.counts().items():
+        if len(counts):
+            click.echo(f"{name}: " + ", ".join(f"{what} {n}" for what, n in counts.head(8).items()))
+    click.echo(f"{len(found.sites)} sites, {len(found.bonds)} bonds, {len(found.rings)} rings -> {out}")
+
+
+@main.command()
+@DATA
+@KEY
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Table to write, .parquet or .csv.")
+@click.option("--domains", type=click.Path(path_type=Path), help="Also write the labelled domains, OME-Zarr.")
+@flags(WallParams)
+def walls(file: Path, key: str | None, out: Path | None, domains: Path | None, **values: Any) -> None:
+    """Find the domain walls of FILE: a table with sites along them, and their lengths."""
+    from atomscope import pipeline
+
+    stack, params, bar = pipeline.open(file, key=key), take(WallParams, values), Bar()
+    sites = pipeline.find_walls(stack, params, on_progress=bar)
+    bar.close()
+    out = out or Path(f"{stack.name}_walls.parquet")
+    pipeline.save_table(sites, out)
+    lengths = pipeline.wall_lengths(sites)
+    unit = "nm" if lengths["length_nm"].notna().any() else "px"
+    total = lengths[f"length_{unit}"].sum()
+    click.echo(f"{len(lengths)} walls, {total:.1f} {unit}, in {stack.n_frames} frame(s) -> {out}")
+    if domains is not None:
+        pipeline.save_stack(pipeline.domains(stack, params), domains, on_progress=bar)
+        bar.close()
+        click.echo(f"domains -> {domains}")
+
+
+@main.command("train-walls")
+@DATA
+@click.argument("labels", type=click.Path(path_type=Path))
+@KEY
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("walls.safetensors"), help="File to write.")
+@flags(WallTrainParams)
+def train_walls(file: Path, labels: Path, key: str | None, out: Path, **values: Any) -> None:
+    """Teach a network the walls painted in LABELS (1 wall, 2 no wall), an image of the shape of FILE."""
+    from atomscope import pipeline
+
+    bar = Bar()
+    params = take(WallTrainParams, values)
+    network = pipeline.train_walls(pipeline.open(file, key=key), pipeline.open(labels), params, on_progress=bar)
+    bar.close()
+    click.echo(
+        f"{network.meta['steps']} steps, loss {network.meta['loss']:.4f} -> {pipeline.save_wall_net(network, out)}"
+    )
 
 
 @main.command()
@@ -312,6 +388,43 @@ def run_(recipe: Path, source: Path | None, key: str | None, out: Path | None) -
     run = pipeline.run_recipe(recipe, stack, folder=out, on_progress=bar)
     bar.close()
     click.echo(f"{len(run.sites or ())} sites, {len(run.history)} epochs -> {out}")
+
+
+@main.command()
+@click.argument("sites", type=click.Path(path_type=Path))
+@click.argument("reference", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the tables: pairs, missed, false, ...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@flags(CompareParams)
+def compare(sites: Path, reference: Path, out: Path | None, as_json: bool, **values: Any) -> None:
+    """Match the site table SITES one to one with the table REFERENCE: what is right, false, missed."""
+    from atomscope import pipeline
+
+    result = pipeline.compare(pipeline.read_sites(sites), pipeline.read_sites(reference), take(CompareParams, values))
+    say(result.summary(), as_json)
+    if result.left_out and not as_json:
+        click.echo(f"frames that only one of the two has, not compared: {len(result.left_out)}")
+    if out is not None:
+        pipeline.save_comparison(result, out)
+
+
+@main.command()
+@click.argument("sites", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Table to write, with what was found in its columns."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@flags(QualityParams)
+def quality(sites: Path, out: Path | None, as_json: bool, **values: Any) -> None:
+    """Look in the site table SITES for pairs too close, doubles, and gaps in the lattice."""
+    from atomscope import pipeline
+
+    known, bar = pipeline.read_sites(sites), Bar()
+    result = pipeline.quality(known, take(QualityParams, values), on_progress=bar)
+    bar.close()
+    say(result.summary(), as_json)
+    if out is not None:
+        pipeline.save_table(known.join(result.columns), out)
 
 
 @main.command()

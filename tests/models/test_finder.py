@@ -54,7 +54,7 @@ def test_the_answer_is_the_same_for_every_tiling_and_brightness(finder, monkeypa
 def test_nothing_farther_than_the_margin_changes_the_answer():
     net = UNet((8, 8, 8))
     net.initialise(torch.Generator().manual_seed(0))
-    x = torch.randn(1, 1, 256, 256, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    x = torch.randn(1, UNet.INPUTS, 256, 256, generator=torch.Generator().manual_seed(1)).requires_grad_()
     net.eval()(x)[0, 0, 128, 128].backward()
     row, col = torch.nonzero(x.grad[0, 0]).T
     assert int((row - 128).abs().max()) <= UNet.REACH
@@ -62,7 +62,7 @@ def test_nothing_farther_than_the_margin_changes_the_answer():
 
 
 def test_the_fast_network_is_the_trained_one(finder):
-    x = torch.randn(1, 1, 64, 48, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(1, UNet.INPUTS, 64, 48, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         torch.testing.assert_close(finder.net.folded()(x), finder.net(x), atol=1e-4, rtol=1e-4)
 

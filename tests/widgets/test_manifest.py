@@ -37,6 +37,8 @@ def test_the_docks_are_there():
         "Extract patches",
         "Train rVAE",
         "Latent explorer",
+        "Defects and structure",
+        "Walls",
         "Runs",
         "Teach a finder",
     ]
@@ -61,7 +63,8 @@ def test_neither_torch_nor_qt_is_loaded_by_importing_the_plugin():
 def test_the_docks_do_not_load_torch():
     code = (
         "import sys\n"
-        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, runs, teach, train_rvae\n"
+        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, runs, structure, train_rvae\n"
+        "from atomscope.widgets import teach, walls\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,6 +9,7 @@ from atomscope.data.provenance import Provenance
 from atomscope.data.run import Run
 from atomscope.data.sites import Sites
 from atomscope.data.stack import Stack
+from atomscope.data.structure import Structure
 
 __all__ = [
     "Axis",
@@ -23,6 +24,7 @@ __all__ = [
     "ShouldStop",
     "Sites",
     "Stack",
+    "Structure",
     "check_stop",
     "compute",
     "default_axes",

@@ -6,9 +6,12 @@ from atomscope.display.overlay import overlay_layer
 from atomscope.display.picture import draw_sites
 from atomscope.display.pictures import manifold_layer, patch_boxes
 from atomscope.display.spatial import spatial_kwargs
+from atomscope.display.structure import structure_layers
+from atomscope.display.walls import domains_layer, wall_paths_layer
 
 __all__ = [
     "colormap_rgba",
+    "domains_layer",
     "draw_sites",
     "image_layer",
     "is_angle",
@@ -20,5 +23,7 @@ __all__ = [
     "points_layer",
     "recolor",
     "spatial_kwargs",
+    "structure_layers",
     "vectors_layer",
+    "wall_paths_layer",
 ]

@@ -126,7 +126,8 @@ def points_layer(stack: Stack, sites: Sites, params: ShowParams | None = None) -
 
 def _plural(table: pd.DataFrame) -> str:
     kinds = table["kind"].astype(str).unique().tolist()
-    return {"atom": "atoms", "grid": "grid"}.get(str(kinds[0]), "sites") if len(kinds) == 1 else "sites"
+    names = {"atom": "atoms", "grid": "grid", "wall": "walls"}
+    return names.get(str(kinds[0]), "sites") if len(kinds) == 1 else "sites"
 
 
 def spacing(table: pd.DataFrame) -> float | None:

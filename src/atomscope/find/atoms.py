@@ -10,31 +10,16 @@ import pandas as pd
 
 from atomscope.data import OnProgress, Provenance, ShouldStop, Sites, Stack, report
 from atomscope.data.params import FindParams
-from atomscope.data.sites import add_flags
 from atomscope.data.taught import Taught
 from atomscope.errors import ParameterError, Stopped
-from atomscope.find.columns import fit_columns
-from atomscope.find.detect import Detection, detect
+from atomscope.find.detect import clear, detect
+from atomscope.find.doubt import QUANTITIES, Committee, doubt_at
 from atomscope.find.heatmap import Network, detect_by_network
-from atomscope.find.peaks import drop_close
-from atomscope.find.prepare import Frame, prepare
-from atomscope.find.taught import TaughtNetwork, detect_by_taught
+from atomscope.find.prepare import prepare
+from atomscope.find.rows import fitted_rows, no_rows, unfitted_rows
+from atomscope.find.taught import TaughtNetwork, find_taught
 
 logger = logging.getLogger(__name__)
-
-EDGE, FAILED = "edge", "fit failed"
-#: Columns that finding writes beside site, frame and kind, in this order.
-_NUMBERS = (
-    "row_sd",
-    "col_sd",
-    "sigma",
-    "ellipticity",
-    "amplitude",
-    "amplitude_sd",
-    "background",
-    "residual",
-)
-_HALF_SCORE = 5.0  # a column that stands so many deviations over the noise scores one half
 
 
 def find_in_frame(
@@ -71,53 +56,48 @@ def find_in_frame(
         If a network is asked for and none is given, or its threshold is no probability.
     """
     params = params or FindParams()
-    if params.method == "network" and network is None:
-        raise ParameterError("find: method='network' wants a trained network; pipeline.find_atoms loads one")
+    if params.method != "peaks" and network is None:
+        raise ParameterError(f"find: method={params.method!r} wants a trained network; pipeline.find_atoms loads one")
+    if params.method == "auto" and params.threshold is not None:
+        raise ParameterError(
+            "find: a threshold means a height to method='peaks' and a probability to method='network'; "
+            "choose one of them, or leave the threshold empty"
+        )
     if params.method == "network" and params.threshold is not None and params.threshold >= 1:
         raise ParameterError(
             f"find: the threshold of method='network' is a probability, wanted less than 1, got {params.threshold:g}; "
             "leave it empty for .5"
         )
-    taught: Taught | None = getattr(network, "taught", None) if params.method == "network" else None
-    if taught is not None:
-        params = params.replace(polarity=taught.polarity)
-    ready = prepare(frame, params.polarity)
+    ask = params.uncertainty != "none"
+    if ask and not hasattr(network, "votes"):
+        raise ParameterError(
+            f"find: uncertainty={params.uncertainty!r} wants networks to ask; pipeline.find_atoms loads them"
+        )
+    taught = _taught(network, params)
+    ready = prepare(frame, params.polarity if taught is None else taught.polarity)
     if ready is None:
         logger.warning("a frame has no finite pixels, or all its pixels are equal: no sites in it")
-        return _empty()
+        return no_rows(ask)
+    if taught is not None:
+        return find_taught(ready, params, cast(TaughtNetwork, network), taught, pixel_nm)
+    network = cast("Network | None", network)
     probability: np.ndarray | None = None
     spacing, level, apart = params.spacing_px, params.threshold, params.min_separation
-    which = None
-    if taught is not None:
-        found, probability, which = detect_by_taught(
-            ready,
-            cast(TaughtNetwork, network),
-            width_px=taught.width_in(pixel_nm),
-            spacing_px=spacing,
-            threshold=level,
-            min_separation=apart,
-        )
-    elif params.method == "network" and network is not None:
+    heights = level if params.method == "peaks" else None  # a network's threshold is a probability
+    found = detect(ready, spacing_px=spacing, threshold=heights, min_separation=apart)
+    if network is not None and (params.method == "network" or (params.method == "auto" and not clear(found))):
         found, probability = detect_by_network(
-            ready, cast(Network, network), spacing_px=spacing, threshold=level, min_separation=apart
+            ready, network, spacing_px=spacing, threshold=level, min_separation=apart, seen=found
         )
-    else:
-        found = detect(ready, spacing_px=spacing, threshold=level, min_separation=apart)
     if not len(found.row):
-        return _empty()
-    peaked = np.ones(len(found.row), bool) if taught is None or which is None else np.array(taught.peaked)[which]
-    if not params.refine or not peaked.any():
-        table = _unfitted(ready, found)
-    else:
-        table = _fitted(ready, found.only(peaked), params)
-        table.index = pd.Index(np.flatnonzero(peaked)[table.index])
-        if not peaked.all():  # what does not stand out, a vacancy, cannot be fitted
-            table = pd.concat([table, _unfitted(ready, found)[~peaked]]).sort_index()
+        return no_rows(ask)
+    table = fitted_rows(ready, found, params) if params.refine else unfitted_rows(ready, found)
     if probability is not None:
         table["score"] = probability[table.index.to_numpy()]
-    if taught is not None and which is not None:
-        names = np.array(taught.classes, dtype=object)[which[table.index.to_numpy()]]
-        table.insert(2, "kind", pd.Series(names, table.index, pd.CategoricalDtype(list(taught.classes))))
+    if ask:
+        doubt = doubt_at(ready, cast(Committee, network), np.c_[found.row, found.col], found.sigma)
+        for name in QUANTITIES:
+            table[name] = doubt[name].to_numpy()[table.index.to_numpy()]
     return table.reset_index(drop=True)
 
 
@@ -149,14 +129,16 @@ def find_atoms(
     Returns
     -------
     Sites
-        A row per column, ``kind`` "atom" (or a class that a network was taught), numbered in frame order from 0; those
-        of a network have its probability as ``score``, those of peaks ``S Q``, 0 to 1: with t the
-        height over its own standard error, ``S = t**2 / (t**2 + 25)`` says how surely there is something (one half at
-        five deviations), and ``Q = 1 / (1 + (residual / amplitude)**2)`` how well a Gaussian describes it.
+        A row per column, ``kind`` "atom" (or what a network was taught), numbered in frame order from 0. ``score`` is
+        ``S Q``, 0 to 1: with t the height over its own standard error, ``S = t**2 / (t**2 + 25)`` says how surely there
+        is something (one half at five deviations), and ``Q = 1 / (1 + (residual / amplitude)**2)`` how well a Gaussian
+        describes it.
         ``row_sd``, ``col_sd`` (px): standard errors, overlap with neighbours counted in. ``sigma`` (px),
         ``ellipticity``, ``amplitude`` (counts over ``background``; negative for dark columns), ``amplitude_sd``,
         ``background``, ``residual`` (counts). ``flag``: "edge" where the fit's window leaves the image or touches
         unmeasured pixels; "fit failed" where the row keeps the place of the maximum and the fitted numbers are NaN.
+        A network's ``score`` is its probability. With ``uncertainty``, ``probability`` is that of all passes or
+        members, ``entropy`` and ``mutual_information`` (nats) say how open it is (see ``find.doubt.doubt_of``).
 
     Raises
     ------
@@ -177,7 +159,7 @@ def find_atoms(
             f"find: frames {params.first_frame} to {last} asked for, but {stack.name} has {stack.n_frames} frames "
             "(counted from 0); choose first_frame <= last_frame within them"
         )
-    taught: Taught | None = getattr(network, "taught", None) if params.method == "network" else None
+    taught = _taught(network, params)
     classes = ["atom"] if taught is None else list(taught.classes)
     pixel_nm = stack.pixel_axes[1].scale if stack.pixel_axes[1].unit == "nm" else None
     tables: list[pd.DataFrame] = []
@@ -198,68 +180,9 @@ def find_atoms(
     return _sites(tables, stack, params)
 
 
-def _fitted(frame: Frame, found: Detection, params: FindParams) -> pd.DataFrame:
-    fit = fit_columns(frame.image, frame.good, found.row, found.col, 1.15 * found.sigma)
-    sign = -1.0 if params.polarity == "dark" else 1.0
-    significance = np.where(fit.failed, found.snr, fit.amplitude / np.maximum(fit.amplitude_sd, 1e-30))
-    described = np.where(fit.failed, 0.5, 1 / (1 + (fit.residual / np.maximum(fit.amplitude, 1e-30)) ** 2))
-    flag = add_flags(_words(fit.edge, EDGE), _words(fit.failed, FAILED))
-    table = pd.DataFrame(
-        {
-            "row": fit.row,
-            "col": fit.col,
-            "score": _sure(significance) * described,
-            "flag": pd.Series(flag, dtype=object),
-            "row_sd": fit.row_sd,
-            "col_sd": fit.col_sd,
-            "sigma": fit.sigma,
-            "ellipticity": fit.ellipticity,
-            "amplitude": sign * fit.amplitude,
-            "amplitude_sd": fit.amplitude_sd,
-            "background": frame.offset + sign * fit.background,
-            "residual": fit.residual,
-        }
-    )
-    # Two starts can end on the same column; and what is centred outside the frame is no site of it.
-    place = table[["row", "col"]].to_numpy()
-    keep = drop_close(place, found.snr, 0.5 * params.min_separation * found.spacing)
-    keep &= ((place >= -0.5) & (place <= np.array(frame.image.shape) - 0.5)).all(axis=1)
-    return table[keep]
-
-
-def _unfitted(frame: Frame, found: Detection) -> pd.DataFrame:
-    reach = 3 * found.sigma
-    rows, cols = frame.image.shape
-    outside = (np.minimum(found.row, rows - 1 - found.row) < reach) | (
-        np.minimum(found.col, cols - 1 - found.col) < reach
-    )
-    n = len(found.row)
-    table = pd.DataFrame(
-        {
-            "row": found.row,
-            "col": found.col,
-            "score": _sure(found.snr),
-            "flag": pd.Series(_words(outside, EDGE), dtype=object),
-        }
-    )
-    return table.assign(**{name: np.full(n, np.nan) for name in _NUMBERS})
-
-
-def _sure(snr: np.ndarray) -> np.ndarray:
-    return snr**2 / (snr**2 + _HALF_SCORE**2)
-
-
-def _words(where: np.ndarray, word: str) -> np.ndarray:
-    out = np.full(len(where), "", dtype=object)
-    out[where] = word
-    return out
-
-
-def _empty() -> pd.DataFrame:
-    columns: dict[str, pd.Series] = {name: pd.Series([], dtype=np.float64) for name in ("row", "col", "score")}
-    columns["flag"] = pd.Series([], dtype=object)
-    columns |= {name: pd.Series([], dtype=np.float64) for name in _NUMBERS}
-    return pd.DataFrame(columns)
+def _taught(network: object, params: FindParams) -> Taught | None:
+    """Return what a network was taught, if it is one of those and is to be used."""
+    return getattr(network, "taught", None) if params.method != "peaks" else None
 
 
 def _sites(tables: list[pd.DataFrame], stack: Stack, params: FindParams) -> Sites:
@@ -267,7 +190,7 @@ def _sites(tables: list[pd.DataFrame], stack: Stack, params: FindParams) -> Site
     if filled:
         table = pd.concat(filled, ignore_index=True)
     else:
-        table = _empty()
+        table = no_rows(params.uncertainty != "none")
         table.insert(0, "site", pd.Series([], dtype=np.int64))
         table.insert(1, "frame", pd.Series([], dtype=np.int64))
         table.insert(4, "kind", pd.Series([], dtype=pd.CategoricalDtype(["atom"])))

@@ -17,6 +17,8 @@ from atomscope.find.threshold import choose
 #: Scale of the filter over the effective column width; two maxima nearer than APART scales are one column.
 _FILTER = 1.1
 _APART = 1.5
+#: Where the median column stands so many times over the filtered noise, maxima find all there is.
+_CLEAR = 8.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Detection:
     confidence : float
         Confidence in a lattice, 0 to 1.
     source : {"autocorrelation", "scale-space", "default"}
+    place_sd : numpy.ndarray, shape (n,), px, optional
+        Standard error of the places along each axis, where what found them knows it.
     """
 
     row: np.ndarray
@@ -44,10 +48,11 @@ class Detection:
     spacing: float
     confidence: float
     source: str
+    place_sd: np.ndarray | None = None
 
     def only(self, these: np.ndarray) -> Detection:
         """Return some of the columns (a mask or indices)."""
-        return replace(self, row=self.row[these], col=self.col[these], snr=self.snr[these])
+        return replace(self, row=self.row[these], col=self.col[these], snr=self.snr[these], place_sd=None)
 
 
 def detect(
@@ -97,6 +102,11 @@ def detect(
     keep = drop_close(np.c_[row, col], height, min_separation * spacing)
     confidence = 1.0 if source == "given" else scale.confidence if source == "autocorrelation" else 0.0
     return Detection(row[keep], col[keep], height[keep] / noise, width, float(spacing), confidence, source)
+
+
+def clear(found: Detection) -> bool:
+    """Whether the columns stand so far out of the noise that nothing better than maxima is needed."""
+    return len(found.snr) > 0 and float(np.median(found.snr)) > _CLEAR
 
 
 def _maxima(frame: Frame, spectrum: Spectrum, s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:

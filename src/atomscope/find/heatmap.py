@@ -13,10 +13,24 @@ from atomscope.find.prepare import Frame
 
 #: Images are not made larger or smaller than by this.
 _MOST_ZOOM = 4.0
+#: Nor to more pixels than these (of 4 bytes): what is found there has to fit into memory.
+_MOST_PIXELS = 1.2e8
+#: Pixels that are resampled at a time, and pixels beyond the edge that a spline must know.
+_BAND_PIXELS, _BEYOND = 1 << 21, 12
+#: A scale this near to the network's is left as it is.
+_NEAR_ENOUGH = 0.1
 #: Two maxima nearer than this are one column, in units of the column width.
 _APART = 1.5
 #: A maximum is a column when it is more likely one than not.
 _LIKELY = 0.5
+
+
+class Scaled(Protocol):
+    """What knows columns of one width."""
+
+    @property
+    def unit_px(self) -> float:
+        """Column width at which it was trained, px."""
 
 
 class Network(Protocol):
@@ -32,6 +46,9 @@ class Network(Protocol):
     def probability(self, height: np.ndarray) -> np.ndarray:
         """Return the probability that maxima of these heights are columns."""
 
+    def place_error(self, height: np.ndarray) -> np.ndarray:
+        """Return the standard error of the place of maxima of these heights, px at ``unit_px``; inf where unknown."""
+
 
 def detect_by_network(
     frame: Frame,
@@ -40,6 +57,7 @@ def detect_by_network(
     spacing_px: float | None = None,
     threshold: float | None = None,
     min_separation: float = 0.5,
+    seen: Detection | None = None,
 ) -> tuple[Detection, np.ndarray]:
     """Find the columns of a frame by a network.
 
@@ -56,6 +74,8 @@ def detect_by_network(
         Least probability, 0 to 1; by default .5, more likely than not.
     min_separation : float
         Of two sites closer than this fraction of the spacing the less probable goes.
+    seen : Detection, optional
+        What :func:`~atomscope.find.detect.detect` says of the frame, if that is known: the scale is taken from it.
 
     Returns
     -------
@@ -63,10 +83,9 @@ def detect_by_network(
         ``snr`` is the probability.
     probability : numpy.ndarray, shape (n,), 0 to 1
     """
-    seen = detect(frame, spacing_px=spacing_px, min_separation=min_separation)
-    zoom = float(np.clip(network.unit_px / seen.sigma, 1 / _MOST_ZOOM, _MOST_ZOOM))
-    image = zoomed(frame.image, zoom)
-    answer = network.answer(image)
+    if seen is None:
+        seen = detect(frame, spacing_px=spacing_px, min_separation=min_separation)
+    answer = network.answer(zoom_to(network, frame.image, seen.sigma))
     row, col = local_maxima(answer)
     p = network.probability(answer[row, col].astype(np.float64))
     keep = p > (_LIKELY if threshold is None else threshold)
@@ -81,18 +100,40 @@ def detect_by_network(
         at = np.clip(np.rint(place).astype(int), 0, np.array(frame.image.shape) - 1)
         keep &= frame.good[at[:, 0], at[:, 1]]
     place, p = place[keep], p[keep]
-    return Detection(place[:, 0], place[:, 1], p, seen.sigma, float(spacing), seen.confidence, seen.source), p
+    error = network.place_error(height[keep].astype(np.float64)) * (frame.image.shape[0] / answer.shape[0])
+    found = Detection(place[:, 0], place[:, 1], p, seen.sigma, float(spacing), seen.confidence, seen.source, error)
+    return found, p
 
 
-def zoomed(image: np.ndarray, zoom: float) -> np.ndarray:
-    """Resample so that the corners' pixel centres stay corners; blurred first when made smaller."""
-    if abs(zoom - 1) < 0.1:
+def zoom_to(network: Scaled, image: np.ndarray, sigma: float) -> np.ndarray:
+    """Bring an image with columns of a width (standard deviation, px) to the scale that a network knows."""
+    most = min(_MOST_ZOOM, max(1.0, (_MOST_PIXELS / image.size) ** 0.5))
+    zoom = float(np.clip(network.unit_px / sigma, 1 / _MOST_ZOOM, most))
+    if abs(zoom - 1) <= _NEAR_ENOUGH:
         return image
-    shape = [max(2, round((n - 1) * zoom) + 1) for n in image.shape]
+    return zoomed(image, (_zoomed_side(image.shape[0], zoom), _zoomed_side(image.shape[1], zoom)))
+
+
+def zoomed(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Resample to another shape so that the corners' pixel centres stay corners; blurred first when made smaller."""
+    zoom = min((m - 1) / max(n - 1, 1) for n, m in zip(image.shape, shape, strict=True))
+    row, col = (np.linspace(0, n - 1, m) for n, m in zip(image.shape, shape, strict=True))
     if zoom < 1:
-        image = ndimage.gaussian_filter(image, 0.45 * np.sqrt(1 / zoom**2 - 1), mode="nearest")
-    at = np.meshgrid(*(np.linspace(0, n - 1, m) for n, m in zip(image.shape, shape, strict=True)), indexing="ij")
-    return ndimage.map_coordinates(image, at, order=1 if zoom < 1 else 3, mode="nearest", output=np.float32)
+        order, ready = 1, ndimage.gaussian_filter(image, 0.45 * np.sqrt(1 / zoom**2 - 1), mode="nearest")
+    else:
+        order, ready = 3, np.pad(image, _BEYOND, mode="edge")
+        ready = ndimage.spline_filter(ready, 3, output=np.float64, mode="nearest")
+        row, col = row + _BEYOND, col + _BEYOND
+    out = np.empty(shape, np.float32)
+    step = max(1, _BAND_PIXELS // shape[1])
+    for r in range(0, shape[0], step):  # the coordinates of all pixels at once would be four times the image
+        at = np.meshgrid(row[r : r + step], col, indexing="ij")
+        ndimage.map_coordinates(ready, at, order=order, mode="nearest", prefilter=False, output=out[r : r + step])
+    return out
+
+
+def _zoomed_side(side: int, zoom: float) -> int:
+    return max(2, round((side - 1) * zoom) + 1)
 
 
 def to_image(place: np.ndarray, shape: tuple[int, ...], zoomed: tuple[int, ...]) -> np.ndarray:

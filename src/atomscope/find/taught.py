@@ -5,26 +5,23 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
+import pandas as pd
 
+from atomscope.data.params import FindParams
 from atomscope.data.taught import Taught
 from atomscope.find.candidates import candidates
 from atomscope.find.detect import Detection, nearest_spacing
-from atomscope.find.heatmap import to_image, zoomed
+from atomscope.find.heatmap import Scaled, to_image, zoom_to
 from atomscope.find.peaks import drop_close
 from atomscope.find.prepare import Frame
+from atomscope.find.rows import fitted_rows, no_rows, unfitted_rows
 
 #: Two sites nearer than this are one, in units of the column width.
 _APART = 1.5
-#: Images are not made larger or smaller than by this.
-_MOST_ZOOM = 8.0
 
 
-class TaughtNetwork(Protocol):
+class TaughtNetwork(Scaled, Protocol):
     """What finding asks of a taught network."""
-
-    @property
-    def unit_px(self) -> float:
-        """Column width at the network's scale, px."""
 
     @property
     def taught(self) -> Taught | None:
@@ -41,9 +38,40 @@ class TaughtNetwork(Protocol):
         """Return the probability of every class, shape (n, classes), of spots with features, shape (n, k)."""
 
 
+def find_taught(
+    frame: Frame, params: FindParams, network: TaughtNetwork, taught: Taught, pixel_nm: float | None
+) -> pd.DataFrame:
+    """Return the rows of a frame's sites, with ``kind``; sites of classes that do not stand out are not fitted."""
+    found, probability, which = detect_by_taught(
+        frame,
+        network,
+        taught,
+        width_px=taught.width_in(pixel_nm),
+        spacing_px=params.spacing_px,
+        threshold=params.threshold,
+        min_separation=params.min_separation,
+    )
+    if not len(which):
+        return no_rows()
+    peaked = np.array(taught.peaked)[which]
+    if not params.refine or not peaked.any():
+        table = unfitted_rows(frame, found)
+    else:
+        table = fitted_rows(frame, found.only(peaked), params.replace(polarity=taught.polarity))
+        table.index = pd.Index(np.flatnonzero(peaked)[table.index])
+        if not peaked.all():
+            table = pd.concat([table, unfitted_rows(frame, found)[~peaked]]).sort_index()
+    at = table.index.to_numpy()
+    table["score"] = probability[at]
+    names = np.array(taught.classes, dtype=object)[which[at]]
+    table.insert(2, "kind", pd.Series(names, table.index, pd.CategoricalDtype(list(taught.classes))))
+    return table.reset_index(drop=True)
+
+
 def detect_by_taught(
     frame: Frame,
     network: TaughtNetwork,
+    taught: Taught,
     *,
     width_px: float,
     spacing_px: float | None = None,
@@ -56,6 +84,7 @@ def detect_by_taught(
     ----------
     frame : Frame
     network : TaughtNetwork
+    taught : Taught
     width_px : float
         Column width in this frame, px.
     spacing_px, threshold, min_separation
@@ -69,9 +98,7 @@ def detect_by_taught(
     which : numpy.ndarray, shape (n,), int
         Class of each site.
     """
-    taught = network.taught
-    assert taught is not None
-    image = zoomed(frame.image, scale_factor(network.unit_px, width_px))
+    image = zoom_to(network, frame.image, width_px)
     found = candidates(network.maps(image), taught.peaked, network.plain, _APART * network.unit_px)
     each = network.judge_spots(found.features)  # (n, classes)
     which = each.argmax(1) if len(each) else np.zeros(0, int)
@@ -87,8 +114,3 @@ def detect_by_taught(
     place, p, which = place[keep], p[keep], which[keep]
     found_here = Detection(place[:, 0], place[:, 1], p, width_px, float(spacing), 0.0, "given")
     return found_here, p, which
-
-
-def scale_factor(unit_px: float, width_px: float) -> float:
-    """Return by how much an image is made larger for the network."""
-    return float(np.clip(unit_px / width_px, 1 / _MOST_ZOOM, _MOST_ZOOM))

@@ -12,6 +12,7 @@ from atomscope.io.recipe import read_recipe, recipe_lines, write_recipe
 from atomscope.io.run_folder import list_runs, read_run, write_run
 from atomscope.io.samples import list_samples, sample_folder, sample_path
 from atomscope.io.save_zarr import save_stack
+from atomscope.io.structure_tables import write_structure
 from atomscope.io.tables import read_table, write_table
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "write_model",
     "write_recipe",
     "write_run",
+    "write_structure",
     "write_table",
 ]

@@ -10,6 +10,7 @@ from atomscope.latent.circle import (
 from atomscope.latent.cluster import cluster
 from atomscope.latent.features import latent_columns, latent_features, smooth_features
 from atomscope.latent.maps import LatentMap, latent_map, manifold_mosaic
+from atomscope.latent.order import order_parameter
 from atomscope.latent.pca import pca_patches
 from atomscope.latent.symmetry import find_symmetry_order, symmetry_scores
 
@@ -26,6 +27,7 @@ __all__ = [
     "latent_features",
     "latent_map",
     "manifold_mosaic",
+    "order_parameter",
     "pca_patches",
     "smooth_features",
     "symmetry_scores",

@@ -14,17 +14,13 @@ _CURVED = (0.75, 1.3)
 MEASURES = len(SCALES) + len(_CURVED)
 
 
-def measure(ready: np.ndarray, margin: int, shape: tuple[int, int], unit_px: float) -> np.ndarray:
+def measure(even: np.ndarray, unit_px: float) -> np.ndarray:
     """Measure how like a spot each pixel is, at several scales.
 
     Parameters
     ----------
-    ready : numpy.ndarray, shape (rows + ..., cols + ...), float32
-        Image of even contrast, mirrored beyond its ends.
-    margin : int
-        Where the image begins in it.
-    shape : tuple of int
-        (rows, cols) of the image.
+    even : numpy.ndarray, shape (rows, cols), float32
+        Image of even contrast.
     unit_px : float
         Column width, px.
 
@@ -38,6 +34,9 @@ def measure(ready: np.ndarray, margin: int, shape: tuple[int, int], unit_px: flo
     ----------
     T. Lindeberg, Int. J. Comput. Vis. 30, 79 (1998).
     """
+    margin, shape = int(4 * SCALES[-1] * unit_px), even.shape
+    pads = [(margin, fft.next_fast_len(n + 2 * margin, real=True) - n - margin) for n in shape]
+    ready = np.pad(even, pads, mode="symmetric")
     k_row = (2 * np.pi * fft.fftfreq(ready.shape[0])).astype(np.float32)[:, None]
     k_col = (2 * np.pi * fft.rfftfreq(ready.shape[1])).astype(np.float32)[None]
     spectrum = fft.rfft2(ready)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,18 +14,24 @@ from torch import Tensor
 from atomscope.data import ModelState
 from atomscope.data.taught import Taught
 from atomscope.errors import InputError
-from atomscope.models.contrast import even_contrast
+from atomscope.models.bragg import WINDOW, repeating, window_rows
+from atomscope.models.contrast import REACH as CONTRAST_REACH
+from atomscope.models.contrast import even_contrast, spot_response
 from atomscope.models.evidence import COLUMN, MEASURES, measure
 from atomscope.models.judge import Judge
 from atomscope.models.unet import UNet
 
 KIND = "Finder"
 #: Version of the layout of a checkpoint's tensors and meta.
-FORMAT = 1
+FORMAT = 3
 #: Side of a tile, px, without the margin that it is shown with: memory for an image of any size.
 _TILE = 512
 #: The image is continued by so many mirrored pixels.
 _MARGIN = 16
+#: A lattice that can just be seen is faint beside the noise of the image.
+_LOUDER = 2.0
+#: Widths of the spots that are looked for, px.
+_SPOTS = (1.6, 2.5)
 
 
 @dataclass(frozen=True)
@@ -41,16 +48,17 @@ class Finder:
         Heights of maxima of the answer, ascending, and how often such a maximum is a column.
     meta : dict
         The model card: data, seed, steps, scores.
-    taught : Taught or None
-        What a user taught it; None: it is one that finds columns of any kind.
-    judge : Judge or None
-        What a taught one judges spots by.
+    precision : tuple of numpy.ndarray, optional
+        Heights of maxima, ascending, and the standard error of their place along each axis, px at ``unit_px``.
+    taught, judge : Taught and Judge, optional
+        What a user taught it, and what it judges spots by; without, it finds columns of any kind.
     """
 
     net: UNet
     unit_px: float
     calibration: tuple[np.ndarray, np.ndarray]
     meta: dict[str, Any] = field(default_factory=dict)
+    precision: tuple[np.ndarray, np.ndarray] | None = None
     taught: Taught | None = None
     judge: Judge | None = None
 
@@ -59,10 +67,6 @@ class Finder:
         """What is found, in the order of the answers."""
         return ("atom",) if self.taught is None else self.taught.classes
 
-    def probability(self, height: np.ndarray) -> np.ndarray:
-        """Return the probability that maxima of the answer of these heights are columns, like ``height``, float64."""
-        return np.interp(height, *self.calibration)
-
     @property
     def plain(self) -> int:
         """Which of the maps is a plain filter at the columns' scale."""
@@ -70,15 +74,22 @@ class Finder:
 
     def maps(self, image: np.ndarray) -> np.ndarray:
         """Return all that a judge weighs: log odds of every class, then measurements; (k, rows, cols), float32."""
+        even = shown(image)[0, 0].numpy()  # (rows, cols)
         p = np.clip(self.answers(image), 1e-5, 1 - 1e-5)  # (classes, rows, cols)
-        ready, margin = evened(image)
-        measured = measure(ready[0, 0].numpy(), margin, (image.shape[0], image.shape[1]), self.unit_px)
-        return np.concatenate([np.log(p / (1 - p)), measured])
+        return np.concatenate([np.log(p / (1 - p)), measure(even, self.unit_px)])
 
     def judge_spots(self, features: np.ndarray) -> np.ndarray:
         """Return the probability of every class, shape (n, classes), of spots with features, shape (n, k)."""
         assert self.judge is not None
         return self.judge.probability(features)
+
+    def probability(self, height: np.ndarray) -> np.ndarray:
+        """Return the probability that maxima of the answer of these heights are columns, like ``height``, float64."""
+        return np.interp(height, *self.calibration)
+
+    def place_error(self, height: np.ndarray) -> np.ndarray:
+        """Return the standard error of the place of maxima of these heights, px at ``unit_px``; inf where unknown."""
+        return np.full(np.shape(height), np.inf) if self.precision is None else np.interp(height, *self.precision)
 
     @torch.inference_mode()
     def answer(self, image: np.ndarray) -> np.ndarray:
@@ -99,32 +110,31 @@ class Finder:
     @torch.inference_mode()
     def answers(self, image: np.ndarray) -> np.ndarray:
         """Return such a map for every class, shape (classes, rows, cols), float32."""
-        rows, cols = image.shape
-        padded = evened(image)[0][0, 0]  # (rows + ..., cols + ...)
-        out = np.empty((self.net.outputs, rows, cols), np.float32)
-        for r in range(0, rows, _TILE):
-            for c in range(0, cols, _TILE):
-                n, m = min(_TILE, rows - r), min(_TILE, cols - c)
-                # Where the padded image ends, every tile ends: what is beyond does not depend on the tiles.
-                top, left = max(0, r + _MARGIN - UNet.REACH), max(0, c + _MARGIN - UNet.REACH)
-                tile = padded[top : r + _MARGIN + _TILE + UNet.REACH, left : c + _MARGIN + _TILE + UNet.REACH]
-                answer = self._ask(tile[None, None])[0]  # (classes, n + ..., m + ...)
-                r0, c0 = r + _MARGIN - top, c + _MARGIN - left
-                out[:, r : r + n, c : c + m] = answer[:, r0 : r0 + n, c0 : c0 + m].numpy()
+        out = np.empty((self.net.outputs, *np.shape(image)), np.float32)
+        for tile in self.tiles(image):
+            for k, answer in enumerate(self._ask(tile.pixels)[0]):  # (rows, cols) of the tile with its margin
+                tile.put(out[k], answer)
         return out
 
+    def tiles(self, image: np.ndarray, apron: int = 0) -> Iterator[Tile]:
+        """Cut an image into tiles that are each shown with all that their answer depends on: :func:`cut_tiles`."""
+        return cut_tiles(image, apron)
+
     @cached_property
-    def _fast(self) -> UNet:
+    def fast(self) -> UNet:
+        """The network, made ready for evaluation."""
         return self.net.folded()
 
     def _ask(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self._fast(x.contiguous(memory_format=torch.channels_last)))
+        return torch.sigmoid(self.fast(x.contiguous(memory_format=torch.channels_last)))
 
     def to_state(self) -> ModelState:
         """Return the finder as plain data for a model file."""
         weights = {name: t for name, t in self.net.state_dict().items() if t.is_floating_point()}
         tensors = {name: t.detach().numpy().copy() for name, t in weights.items()}
         tensors["calibration"] = np.stack(self.calibration).astype(np.float32)
+        if self.precision is not None:
+            tensors["precision"] = np.stack(self.precision).astype(np.float32)
         spec: dict[str, Any] = {"kind": KIND, "widths": list(self.net.widths), "unit_px": self.unit_px}
         if self.taught is not None and self.judge is not None:
             spec["taught"] = self.taught.to_dict()
@@ -148,8 +158,10 @@ class Finder:
             widths = tuple(int(n) for n in state.spec["widths"])
             unit = float(state.spec["unit_px"])
             calibration = np.array(state.tensors["calibration"], np.float64)
-            if calibration.ndim != 2 or len(calibration) != 2:
-                raise ValueError(f"calibration of shape {calibration.shape}")
+            precision = np.array(state.tensors.get("precision", np.zeros((2, 0))), np.float64)
+            for curve in (calibration, precision):
+                if curve.ndim != 2 or len(curve) != 2:
+                    raise ValueError(f"calibration of shape {curve.shape}")
             taught = Taught.from_dict(state.spec["taught"]) if state.spec.get("taught") else None
             outputs = 1 if taught is None else len(taught.classes)
             net = UNet((widths[0], widths[1], widths[2]), outputs)
@@ -157,32 +169,130 @@ class Finder:
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
             raise InputError(f"this finder's description is damaged ({type(error).__name__}: {error})") from error
         wanted = {name: t for name, t in net.state_dict().items() if t.is_floating_point()}
-        wrong = sorted(set(wanted) ^ (set(state.tensors) - {"calibration", "judge"}))
+        wrong = sorted(set(wanted) ^ (set(state.tensors) - {"calibration", "precision", "judge"}))
         wrong += [n for n, t in state.tensors.items() if n in wanted and tuple(t.shape) != tuple(wanted[n].shape)]
         wrong += [n for n, t in state.tensors.items() if not np.isfinite(t).all()]
         if wrong:
             raise InputError(f"this finder is damaged or of another architecture: see {', '.join(wrong[:4])}")
         net.load_state_dict({n: torch.from_numpy(np.array(state.tensors[n], np.float32)) for n in wanted}, strict=False)
         meta = {k: v for k, v in state.meta.items() if k != "format"}
-        return cls(net.eval(), unit, (calibration[0], calibration[1]), meta, taught, judge)
+        known = (precision[0], precision[1]) if precision.size else None
+        return cls(net.eval(), unit, (calibration[0], calibration[1]), meta, known, taught, judge)
 
 
-def evened(image: np.ndarray) -> tuple[Tensor, int]:
-    """Make an image ready for the network: of even contrast, continued by mirroring.
+@dataclass(frozen=True)
+class Tile:
+    """A part of an image with its margin.
+
+    Attributes
+    ----------
+    pixels : Tensor, shape (1, 4, rows + ..., cols + ...)
+        What the network is shown.
+    row, col, size : int, int, tuple of int
+        Where the part begins in the image, px, and its (rows, cols).
+    margin_row, margin_col : int
+        Where the part begins in ``pixels``, px.
+    """
+
+    pixels: Tensor
+    row: int
+    col: int
+    size: tuple[int, int]
+    margin_row: int
+    margin_col: int
+
+    def part(self, answer: Tensor, apron: int = 0) -> Tensor:
+        """Return what of an answer, shape (..., rows + ..., cols + ...), is of the part, and ``apron`` px round it."""
+        r, c = self.margin_row - apron, self.margin_col - apron
+        return answer[..., r : r + self.size[0] + 2 * apron, c : c + self.size[1] + 2 * apron]
+
+    def put(self, out: np.ndarray, answer: Tensor) -> None:
+        """Write the part of an answer into a map of the whole image."""
+        rows, cols = self.size
+        out[self.row : self.row + rows, self.col : self.col + cols] = self.part(answer).numpy()
+
+
+def cut_tiles(image: np.ndarray, apron: int = 0) -> Iterator[Tile]:
+    """Cut an image into tiles that are each shown with all that their answer depends on.
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (rows, cols), float
+    apron : int
+        The answer is also right so many px beyond each tile; at most 8.
+
+    Yields
+    ------
+    Tile
+        In raster order; only a band of tiles is in memory beside the image.
+    """
+    x = np.asarray(image, np.float32)
+    mean, spread = float(x.mean(dtype=np.float64)), _spread(x)
+    rows, cols = x.shape
+    at_row, at_col = (_mirrored(n, _MARGIN, UNet.MULTIPLE) for n in x.shape)
+    reach = UNet.REACH + (UNet.MULTIPLE if apron else 0)
+    for r in range(0, rows, _TILE):
+        # Where the continued image ends, every band and tile ends: what is beyond does not depend on the tiles.
+        top, end = max(0, r + _MARGIN - reach), min(len(at_row), r + _MARGIN + _TILE + reach)
+        windows = [w for w in window_rows(len(at_row)) if top - WINDOW < w < end]
+        low, high = windows[0], min(len(at_row), windows[-1] + WINDOW)
+        first = max(0, low - CONTRAST_REACH) // UNet.MULTIPLE * UNet.MULTIPLE
+        last = min(len(at_row), -(-(high + CONTRAST_REACH) // UNet.MULTIPLE) * UNet.MULTIPLE)
+        band = (x[at_row[first:last]][:, at_col] - np.float32(mean)) / np.float32(spread)
+        even = even_contrast(torch.from_numpy(band)[None, None])  # (1, 1, rows, all)
+        lattice = repeating(even[:, :, low - first : high - first], [w - low for w in windows])
+        shown = _together(
+            even[:, :, top - first : end - first],
+            lattice[:, :, top - low : end - low],
+            [spot[:, :, top - first : end - first] for spot in _spots(even)],
+        )  # (1, 4, rows, all)
+        for c in range(0, cols, _TILE):
+            left = max(0, c + _MARGIN - reach)
+            pixels = shown[..., left : c + _MARGIN + _TILE + reach]  # (1, 4, rows + ..., cols + ...)
+            size = min(_TILE, rows - r), min(_TILE, cols - c)
+            yield Tile(pixels, r, c, size, r + _MARGIN - top, c + _MARGIN - left)
+
+
+def as_seen(x: Tensor) -> Tensor:
+    """Return what a network is shown of images.
+
+    The image with even contrast, what repeats in it, and how well a spot of either of two widths fits at each pixel: a
+    faint lone column is best seen by a filter wider than a small network would come to learn.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, 1, rows, cols), float32
+        Mean 0, standard deviation 1; rows and columns multiples of 8.
 
     Returns
     -------
-    ready : Tensor, shape (1, 1, rows + ..., cols + ...), float32
-        Rows and columns are multiples of 8.
-    margin : int
-        Of mirrored pixels before the first row and column.
+    Tensor, shape (n, 4, rows, cols), float32
     """
-    x = np.asarray(image, np.float32)
-    x = (x - x.mean(dtype=np.float64)) / max(float(x.std(dtype=np.float64)), 1e-12)
-    return even_contrast(torch.from_numpy(_mirror(x.astype(np.float32), _MARGIN, UNet.MULTIPLE))[None, None]), _MARGIN
+    even = even_contrast(x)  # (n, 1, rows, cols)
+    return _together(even, repeating(even), _spots(even))
 
 
-def _mirror(x: np.ndarray, margin: int, step: int) -> np.ndarray:
-    """Continue an image by mirroring, ``margin`` px at the beginning and at least as many at the end."""
-    pads = [(margin, -(-n // step) * step - n + margin) for n in x.shape]
-    return np.pad(x, pads, mode="reflect" if min(x.shape) > 1 else "edge")
+def shown(image: np.ndarray) -> Tensor:
+    """Return what a network is shown of a whole image, shape (1, 4, rows, cols), float32."""
+    out = torch.empty(1, UNet.INPUTS, *image.shape)
+    for tile in cut_tiles(image):
+        r, c = tile.row, tile.col
+        out[..., r : r + tile.size[0], c : c + tile.size[1]] = tile.part(tile.pixels)
+    return out
+
+
+def _spots(even: Tensor) -> list[Tensor]:
+    return [even_contrast(spot_response(even, width)) for width in _SPOTS]
+
+
+def _together(even: Tensor, lattice: Tensor, spots: list[Tensor]) -> Tensor:
+    return torch.cat((even, _LOUDER * lattice, *spots), 1)  # (n, 4, rows, cols)
+
+
+def _spread(x: np.ndarray) -> float:
+    return max(float(x.std(dtype=np.float64)), 1e-12)
+
+
+def _mirrored(n: int, margin: int, step: int) -> np.ndarray:
+    """Continue the numbers of n pixels by mirroring, ``margin`` at the beginning and at least as many at the end."""
+    return np.pad(np.arange(n), (margin, -(-n // step) * step - n + margin), mode="reflect" if n > 1 else "edge")

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, grid_sample, interpolate
+from torch.nn.functional import grid_sample, interpolate
 
-from atomscope.models.finder import evened
+from atomscope.models.finder import shown
 
 #: Width of the spot that the network is to answer with, px.
 SPOT_PX = 1.3
 #: The outermost pixels of a crop are shown and not judged: what lies beyond them is not seen.
 _RIM = 8
-#: A pixel nearer to the end of the image than this is drawn from what lies mirrored behind the end.
-_BEYOND = 0.5
+#: White noise that is added to some of the copies of an image, over the spread of the image.
+_NOISE = (0.2, 0.4)
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,9 @@ class Desk:
 
     def __init__(self, lessons: list[Lesson], classes: int, side: int = 96) -> None:
         self.lessons, self.classes, self.side = lessons, classes, side
-        self.images, self.weights, self.margins = [], [], []
-        for lesson in lessons:
-            x, margin = evened(lesson.image)  # (1, 1, rows + ..., cols + ...)
-            weight = torch.zeros_like(x)
-            rows, cols = lesson.weight.shape
-            weight[..., margin : margin + rows, margin : margin + cols] = torch.from_numpy(lesson.weight)
-            self.images.append(x)
-            self.weights.append(weight)
-            self.margins.append(margin)
+        # Each image, and some with more noise: what repeats in it and its spots are those of the noisy image.
+        self.images = [[shown(x) for x in _noisier(lesson.image, k)] for k, lesson in enumerate(lessons)]
+        self.weights = [torch.from_numpy(lesson.weight)[None, None] for lesson in lessons]
         # A class with few sites is shown as often as one with many.
         self._sites = [
             (k, p)
@@ -79,7 +73,7 @@ class Desk:
         self._area = area / area.sum()
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw crops: images (size, 1, side, side), answers (size, classes, side, side), weights (size, 1, ...)."""
+        """Draw crops: images (size, 4, side, side), answers (size, classes, side, side), weights (size, 1, ...)."""
         crops = [self._crop(rng, i) for i in range(size)]
         images, answers, weights = zip(*crops, strict=True)
         return torch.cat(images), torch.cat(answers), torch.cat(weights)
@@ -100,16 +94,16 @@ class Desk:
         self, k: int, centre: np.ndarray, matrix: np.ndarray, rng: np.random.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Cut one crop of lesson ``k``: pixel u shows the image at ``centre + matrix (u - middle)``."""
-        side, x, weight = self.side, self.images[k], self.weights[k]
-        margin = self.margins[k]
+        side, weight = self.side, self.weights[k]
+        x = self.images[k][0 if rng is None else int(rng.integers(len(self.images[k])))]
         middle = (side - 1) / 2
         at = torch.arange(side, dtype=torch.float32) - middle
         u = torch.stack(torch.meshgrid(at, at, indexing="ij"), -1)  # (side, side, 2)
-        where = u @ torch.from_numpy(matrix.T).float() + torch.from_numpy(centre + margin).float()  # (side, side, 2)
+        where = u @ torch.from_numpy(matrix.T).float() + torch.from_numpy(centre).float()  # (side, side, 2)
         size = torch.tensor(x.shape[2:], dtype=torch.float32)
         grid = (2 * where / (size - 1) - 1).flip(-1)[None]  # (1, side, side, 2): (col, row)
         options = {"align_corners": True}
-        image = grid_sample(x, grid, mode="bicubic", padding_mode="reflection", **options)  # (1, 1, side, side)
+        image = grid_sample(x, grid, mode="bicubic", padding_mode="reflection", **options)  # (1, 4, side, side)
         counts = grid_sample(weight, grid, mode="nearest", padding_mode="zeros", **options)  # (1, 1, side, side)
         rim = torch.zeros(side, side)
         rim[_RIM:-_RIM, _RIM:-_RIM] = 1
@@ -142,18 +136,20 @@ def _matrix(rng: np.random.Generator) -> np.ndarray:
     return zoom * np.array([[c, -s], [s, c]]) @ np.diag([1.0, rng.choice([-1.0, 1.0])])
 
 
+def _noisier(image: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Return an image as it is, and with a little and with more white noise; (rows, cols), float32."""
+    rng = np.random.default_rng(seed)
+    spread = float(image.std())
+    return [image, *(image + rng.normal(0, part * spread, image.shape).astype(np.float32) for part in _NOISE)]
+
+
 def _disturbed(image: Tensor, rng: np.random.Generator) -> Tensor:
-    """Change contrast and brightness slowly across a crop, and add some noise; (1, 1, side, side)."""
+    """Change contrast slowly across a crop, and the brightness of the image itself; (1, 4, side, side)."""
     chance = torch.Generator().manual_seed(int(rng.integers(2**31)))
 
     def slow() -> Tensor:
         coarse = torch.randn(1, 1, 3, 3, generator=chance)
-        return interpolate(coarse, size=image.shape[2:], mode="bicubic", align_corners=True)
+        return interpolate(coarse, size=image.shape[2:], mode="bicubic", align_corners=True)  # (1, 1, side, side)
 
-    image = image * torch.exp(0.15 * slow()) + 0.15 * slow()
-    if rng.random() < 0.5:
-        noise = torch.randn(image.shape, generator=chance)
-        if rng.random() < 0.3:
-            noise = 2 * avg_pool2d(noise, 3, 1, 1, count_include_pad=False)
-        image = image + float(rng.uniform(0, 0.4)) * noise
-    return image
+    image = image * torch.exp(0.15 * slow())
+    return torch.cat((image[:, :1] + 0.15 * slow(), image[:, 1:]), 1)

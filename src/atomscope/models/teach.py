@@ -147,7 +147,7 @@ class Teaching:
         net.load_state_dict(self.net.state_dict())
         plain = np.array([0.0, 1.0])
         card = {"seed": self.seed, "steps": self.done, **meta}
-        return Finder(net.eval(), unit_px, (plain, plain), card, taught, judge)
+        return Finder(net.eval(), unit_px, (plain, plain), card, None, taught, judge)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return all that a resumed run needs: tensors, and plain data."""

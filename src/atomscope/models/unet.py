@@ -1,4 +1,4 @@
-"""A compact U-Net: an image in, the logit of a column's centre at every pixel out."""
+"""A compact U-Net: an image and what stands out of it in, the logit of a column's centre at every pixel out."""
 
 from __future__ import annotations
 
@@ -78,6 +78,8 @@ class UNet(nn.Module):
     super-resolution using an efficient sub-pixel convolutional neural network", CVPR 2016.
     """
 
+    #: Channels of what it is shown: see ``finder.as_seen``.
+    INPUTS = 4
     #: Rows and columns of the image must be a multiple of this.
     MULTIPLE = 8
     #: Pixels farther than this do not change the answer.
@@ -87,7 +89,7 @@ class UNet(nn.Module):
         super().__init__()
         a, b, c = widths
         self.widths, self.outputs = widths, outputs
-        self.stem = Convolution(1, a, 6, stride=2, padding=2)
+        self.stem = Convolution(self.INPUTS, a, 6, stride=2, padding=2)
         self.fine = Block(a, a)
         self.down1 = Convolution(a, b, 2, stride=2)
         self.middle = Block(b, b, b)
@@ -101,15 +103,36 @@ class UNet(nn.Module):
         self.drop_coarse, self.drop_middle = Dropout(dropout), Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits, shape (n, outputs, rows, cols), of images, shape (n, 1, rows, cols)."""
+        """Return logits, shape (n, outputs, rows, cols), of what is seen, shape (n, 4, rows, cols)."""
+        return self.decode(*self.encode(x))
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what is seen at the three scales, fine to coarse; nothing of it is ever forgotten."""
         fine = self.fine(relu(self.stem(x)))  # (n, a, rows / 2, cols / 2)
         middle = self.middle(relu(self.down1(fine)))  # (n, b, rows / 4, cols / 4)
-        coarse = self.coarse(relu(self.down2(middle)))  # (n, c, rows / 8, cols / 8)
-        up = pixel_shuffle(self.up2(self.drop_coarse(coarse)), 2)  # (n, b, rows / 4, cols / 4)
+        return fine, middle, self.coarse(relu(self.down2(middle)))  # ..., (n, c, rows / 8, cols / 8)
+
+    def decode(
+        self, fine: Tensor, middle: Tensor, coarse: Tensor, gains: tuple[Tensor, Tensor] | None = None
+    ) -> Tensor:
+        """Return logits, shape (n, outputs, rows, cols), of what was seen.
+
+        ``gains``, shapes (c,) and (b,), weigh the coarse and the middle channels in the place of chance
+        (:meth:`draw_gains`).
+        """
+        coarse = self.drop_coarse(coarse) if gains is None else coarse * gains[0][:, None, None]
+        up = pixel_shuffle(self.up2(coarse), 2)  # (n, b, rows / 4, cols / 4)
         middle = self.middle_up(torch.cat((middle, relu(up)), 1))  # (n, b, rows / 4, cols / 4)
-        up = pixel_shuffle(self.up1(self.drop_middle(middle)), 2)  # (n, a, rows / 2, cols / 2)
+        middle = self.drop_middle(middle) if gains is None else middle * gains[1][:, None, None]
+        up = pixel_shuffle(self.up1(middle), 2)  # (n, a, rows / 2, cols / 2)
         fine = self.fine_up(torch.cat((fine, relu(up)), 1))  # (n, a, rows / 2, cols / 2)
         return pixel_shuffle(self.head(fine), 2)  # (n, outputs, rows, cols)
+
+    def draw_gains(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draw which channels one network of the many that dropout trains forgets: gains of coarse and middle."""
+        rates = (self.widths[2], self.drop_coarse.rate), (self.widths[1], self.drop_middle.rate)
+        drawn = [(torch.rand(n, generator=generator) >= rate) / (1 - rate) for n, rate in rates]
+        return drawn[0], drawn[1]
 
     def use_chance(self, generator: torch.Generator | None) -> None:
         """Say where the channels that are forgotten are drawn from."""

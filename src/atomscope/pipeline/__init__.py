@@ -6,9 +6,23 @@ loads no torch.
 
 from atomscope.pipeline.annotation_files import read_annotation_file, read_regions_file
 from atomscope.pipeline.annotations import read_annotations
+from atomscope.pipeline.defects import (
+    defect_candidates,
+    difference_image,
+    disk_labels,
+    locate,
+    train_classifier,
+)
 from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
 from atomscope.pipeline.finders import read_finder as load_finder
 from atomscope.pipeline.finders import save_finder
+from atomscope.pipeline.particles import (
+    find_particles,
+    load_segmenter,
+    order_parameter,
+    particle_labels,
+    train_particles,
+)
 from atomscope.pipeline.recipe import STEPS, Recipe, Step, TrainParams
 from atomscope.pipeline.records import (
     as_stack,
@@ -27,7 +41,9 @@ from atomscope.pipeline.records import (
 from atomscope.pipeline.report import write_report
 from atomscope.pipeline.samples import list_samples, open_sample
 from atomscope.pipeline.show import image_layer, layers, manifold, overlay, recolor, vectors
+from atomscope.pipeline.structures import save_structure, structure, structure_layers
 from atomscope.pipeline.teaching import train_finder
+from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
 from atomscope.pipeline.verbs import (
     cluster,
     crop,
@@ -39,6 +55,18 @@ from atomscope.pipeline.verbs import (
     grid,
     open,
 )
+from atomscope.pipeline.walls import (
+    domain_labels,
+    domains,
+    find_walls,
+    load_wall_net,
+    save_wall_net,
+    train_walls,
+    wall_lengths,
+    wall_paths,
+    walls_from_map,
+    walls_in_frame,
+)
 
 __all__ = [
     "STEPS",
@@ -48,12 +76,20 @@ __all__ = [
     "apply_run",
     "as_stack",
     "cluster",
+    "compare",
     "crop",
+    "defect_candidates",
     "describe",
+    "difference_image",
+    "disk_labels",
+    "domain_labels",
+    "domains",
     "encode",
     "estimate_patches",
     "find_atoms",
     "find_in_frame",
+    "find_particles",
+    "find_walls",
     "fit",
     "flags_table",
     "grid",
@@ -64,24 +100,45 @@ __all__ = [
     "list_samples",
     "load",
     "load_finder",
+    "load_segmenter",
+    "load_wall_net",
+    "locate",
     "make_run",
     "manifold",
     "open",
     "open_sample",
+    "order_parameter",
     "overlay",
+    "particle_labels",
+    "quality",
     "read_annotation_file",
     "read_annotations",
     "read_regions_file",
     "read_sites",
     "readable",
     "recolor",
+    "reliability",
     "run_recipe",
     "save",
+    "save_comparison",
     "save_finder",
     "save_stack",
+    "save_structure",
     "save_table",
+    "save_wall_net",
     "simulate_to",
+    "structure",
+    "structure_layers",
+    "train_classifier",
     "train_finder",
+    "train_particles",
+    "train_walls",
+    "uncertainty",
+    "uncertainty_map",
     "vectors",
+    "wall_lengths",
+    "wall_paths",
+    "walls_from_map",
+    "walls_in_frame",
     "write_report",
 ]

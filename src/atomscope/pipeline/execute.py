@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from atomscope.data import OnProgress, Patches, Progress, Run, ShouldStop, Sites, Stack, check_stop
-from atomscope.data.params import ClusterParams, CropParams, FindParams, GridParams
+from atomscope.data.params import ClusterParams, CropParams, FindParams, GridParams, StructureParams, WallParams
 from atomscope.errors import InputError, Stopped
 from atomscope.pipeline import verbs
 from atomscope.pipeline.recipe import OpenParams, Recipe, Step, TrainParams
 from atomscope.pipeline.records import as_stack, make_run, save
 from atomscope.pipeline.resume import Workspace
+from atomscope.pipeline.structures import structure
+from atomscope.pipeline.walls import find_walls
 
 if TYPE_CHECKING:
     from atomscope.models import Model
@@ -136,6 +138,18 @@ def _do(
         stack = _need(state.stack, step, "open")
         work.extend(step, stack)
         return replace(state, sites=verbs.grid(stack, params))
+    if isinstance(params, StructureParams):
+        sites = _need(state.sites, step, "find")
+        work.extend(step, _need(state.stack, step, "open"))
+        return replace(state, sites=structure(sites, params, **hooks).sites)
+    if isinstance(params, WallParams):
+        stack = _need(state.stack, step, "open")
+        work.extend(step, stack)
+        sites = work.read_sites()
+        if sites is None:
+            sites = find_walls(stack, params, **hooks)
+            work.write_sites(sites)
+        return replace(state, sites=sites)
     if isinstance(params, CropParams):
         stack, sites = _need(state.stack, step, "open"), _need(state.sites, step, "find or grid")
         work.extend(step, stack)
@@ -191,7 +205,7 @@ def apply_run(
     if run.model is None:
         raise InputError(f"run {run.name!r} holds no model; train one first")
     recipe = Recipe.from_list(run.recipe)
-    keep = [s for s in recipe if s.name == "crop" or (s.name in ("find", "grid") and sites is None)]
+    keep = [s for s in recipe if s.name == "crop" or (s.name in ("find", "grid", "walls") and sites is None)]
     state, work = State(stack=as_stack(source), sites=sites), Workspace(None)
     for step in keep:
         state = _do(step, state, work, _named(on_progress, step.name), should_stop)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BATCH, SIDE = 8, 128
+BATCH, SIDE = 4, 192
+#: How much frames are made larger or smaller after they are measured, as images are that are brought to scale.
+ZOOM = (0.45, 1.7)
 #: Simulated frames that are not trained on: they say what the network's answers are worth.
 HELD_OUT, HELD_OUT_SEED = 200, 1_000_003
 #: A column is found when something is within this of it, px.
@@ -29,14 +32,36 @@ REACH_PX = 3.0
 
 def draw_batch(seed: int, index: int, batch: int = BATCH, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
     """Draw batch ``index`` of a run: images and answers, shape (batch, side, side), float32."""
-    from atomscope.simulate.training import target, training_frame
+    from atomscope.simulate.training import target
 
     rng = np.random.default_rng([seed, index])
     images, answers = np.empty((2, batch, side, side), np.float32)
     for k in range(batch):
-        images[k], places = training_frame(rng, side)
+        images[k], places = draw_frame(rng, side)
         answers[k] = target(places, side)
     return images, answers
+
+
+def draw_frame(rng: np.random.Generator, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a frame as the network sees one: half of them measured at another magnification and brought to scale.
+
+    Returns
+    -------
+    image : numpy.ndarray, shape (side, side), float32
+        Mean 0, standard deviation 1.
+    places : numpy.ndarray, shape (n, 2), float64, px
+    """
+    from atomscope.find.heatmap import zoomed
+    from atomscope.simulate.training import UNIT_PX, training_frame
+
+    zoom = float(np.exp(rng.uniform(*np.log(ZOOM)))) if rng.random() < 0.5 else 1.0
+    native = round((side - 1) / zoom) + 1
+    image, places = training_frame(rng, native, UNIT_PX / zoom)
+    if native != side:
+        image = zoomed(image, (side, side))
+        image = (image - image.mean()) / max(float(image.std()), 1e-6)
+        places = places * ((side - 1) / (native - 1))
+    return image, places
 
 
 def calibrate(finder: Finder, frames: int = HELD_OUT) -> tuple[np.ndarray, np.ndarray, float]:
@@ -51,17 +76,8 @@ def calibrate(finder: Finder, frames: int = HELD_OUT) -> tuple[np.ndarray, np.nd
     """
     from sklearn.isotonic import IsotonicRegression
 
-    from atomscope.find.peaks import drop_close, local_maxima
-    from atomscope.simulate.training import training_frame
-
     heights, hits, wanted = [], [], 0
-    for i in range(frames):
-        image, places = training_frame(np.random.default_rng([HELD_OUT_SEED, i]), SIDE)
-        answer = finder.answer(image)
-        at = np.stack(local_maxima(answer), 1)
-        height = answer[at[:, 0], at[:, 1]].astype(np.float64)
-        keep = drop_close(at.astype(np.float64), height, REACH_PX) & (height > 1e-3)
-        at, height = at[keep], height[keep]
+    for places, at, height in _held_out(finder, frames):
         inner = np.asarray(((places >= 0) & (places <= SIDE - 1)).all(1))
         wanted += int(inner.sum())
         hit = _matched(at, height, places)
@@ -78,6 +94,45 @@ def calibrate(finder: Finder, frames: int = HELD_OUT) -> tuple[np.ndarray, np.nd
     chosen = np.interp(height, knots, probability) > 0.5
     f1 = 2 * float(hit[chosen].sum()) / max(float(chosen.sum()) + wanted, 1.0)
     return knots, probability, f1
+
+
+def measure_places(finder: Finder, frames: int = HELD_OUT) -> tuple[np.ndarray, np.ndarray]:
+    """Look how far maxima of the answer are from their columns, on simulated frames that were not trained on.
+
+    Returns
+    -------
+    heights, errors : numpy.ndarray, shape (n,)
+        Heights ascending, and the standard error of a place along each axis, px; the higher the smaller.
+    """
+    from scipy.spatial import cKDTree
+    from sklearn.isotonic import IsotonicRegression
+
+    heights, squares = [np.empty(0)], [np.empty(0)]
+    for places, at, height in _held_out(finder, frames):
+        if len(places):
+            hit = _matched(at, height, places)
+            heights.append(height[hit])
+            squares.append(cKDTree(places).query(at[hit])[0] ** 2 / 2)
+    height, square = np.concatenate(heights), np.concatenate(squares)
+    if not len(height):
+        return np.array([0.0, 1.0]), np.full(2, REACH_PX)
+    model = IsotonicRegression(increasing=False, out_of_bounds="clip").fit(height, square)
+    knots = np.unique(np.quantile(height, np.linspace(0, 1, 50)))
+    return knots, np.sqrt(model.predict(knots))
+
+
+def _held_out(finder: Finder, frames: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield of each held-out frame its places, the maxima of the answer, shape (n, 2), px, and their heights."""
+    from atomscope.find.peaks import drop_close, local_maxima, subpixel
+
+    for i in range(frames):
+        image, places = draw_frame(np.random.default_rng([HELD_OUT_SEED, i]))
+        answer = finder.answer(image)
+        row, col = local_maxima(answer)
+        height = answer[row, col].astype(np.float64)
+        at = np.stack(subpixel(answer, row, col), 1)
+        keep = drop_close(at, height, REACH_PX) & (height > 1e-3)
+        yield places, at[keep], height[keep]
 
 
 def _nearest(at: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -132,7 +187,8 @@ def train(out: Path, steps: int, seed: int = 0, save_every: int = 500) -> Path:
         "held_out_f1": round(f1, 4),
         "minutes": round(sum(row["seconds"] for row in run.rows) / 60, 1),
     }
-    path = io.write_model(run.finder((heights, probabilities), **card).to_state(), out / "finder.safetensors")
+    finder = run.finder((heights, probabilities), measure_places(run.finder()), **card)
+    path = io.write_model(finder.to_state(), out / "finder.safetensors")
     pd.DataFrame(run.rows).to_csv(out / "finder_training.csv", index=False)
     log.info("F1 on held-out frames %.3f", f1)
     return path
@@ -142,7 +198,7 @@ def main() -> None:
     """Train from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--steps", type=int, default=5500)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")

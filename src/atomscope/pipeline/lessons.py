@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 #: How far round an annotation pixels count where not all is annotated, in units of the column width; and below which
 #: response of the filter (deviations) others do.
 _NEAR, _NOTHING = 3.0, 1.5
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Stands for a network that knows columns of a width."""
+
+    unit_px: float
 
 
 def pixel_nm(stack: Stack) -> float | None:
@@ -46,10 +54,9 @@ def make_lessons(
     InputError
         If an annotated frame holds nothing.
     """
-    from atomscope.find.heatmap import zoomed
+    from atomscope.find.heatmap import zoom_to
     from atomscope.find.prepare import prepare
     from atomscope.find.spots import Annotated, moved_to_spots, stands_out
-    from atomscope.find.taught import scale_factor
     from atomscope.models.lessons import Lesson
 
     ready: dict[int, Frame] = {}
@@ -70,7 +77,7 @@ def make_lessons(
         if params.snap:
             bright = np.array(peaked)[spots.which]
             places[bright] = moved_to_spots(frame.image, places[bright], width)
-        image = zoomed(frame.image, scale_factor(unit_px, width))
+        image = zoom_to(_Scale(unit_px), frame.image, width)
         factor = (np.array(image.shape) - 1) / np.maximum(np.array(frame.image.shape) - 1, 1)
         weight = _weight(told, index, params.complete, frame, places, width)
         at = [np.rint(np.linspace(0, n - 1, m)).astype(int) for n, m in zip(weight.shape, image.shape, strict=True)]

@@ -18,6 +18,8 @@ from atomscope.data.params import (
     GridParams,
     Params,
     ShowParams,
+    StructureParams,
+    WallParams,
 )
 from atomscope.errors import ParameterError
 
@@ -41,6 +43,8 @@ STEPS: dict[str, type[Params]] = {
     "open": OpenParams,
     "find": FindParams,
     "grid": GridParams,
+    "structure": StructureParams,
+    "walls": WallParams,
     "crop": CropParams,
     "train": TrainParams,
     "cluster": ClusterParams,

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from atomscope.models import Model
-    from atomscope.models.finder import Finder
 
 P = TypeVar("P", bound=Params)
 
@@ -109,7 +108,7 @@ def find_in_frame(frame: np.ndarray, params: FindParams | None = None, **fields:
     return find.find_in_frame(frame, params, network=network)
 
 
-def _network(params: FindParams | None, fields: dict[str, Any]) -> tuple[FindParams, Finder | None]:
+def _network(params: FindParams | None, fields: dict[str, Any]) -> tuple[FindParams, Any]:
     """Return the parameters, and the finder that they name or that was given in the place of a name."""
     from atomscope.data.taught import is_finder
 

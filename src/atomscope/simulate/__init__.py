@@ -3,16 +3,22 @@
 from atomscope.simulate.lattices import LATTICES, Column, Lattice
 from atomscope.simulate.make import image, movie, simulate
 from atomscope.simulate.motifs import draw_motif, motif_patches
+from atomscope.simulate.particles import ParticleScene, particle_movie
 from atomscope.simulate.render import render_columns
+from atomscope.simulate.walls import WallTruth, walls
 
 __all__ = [
     "LATTICES",
     "Column",
     "Lattice",
+    "ParticleScene",
+    "WallTruth",
     "draw_motif",
     "image",
     "motif_patches",
     "movie",
+    "particle_movie",
     "render_columns",
     "simulate",
+    "walls",
 ]

@@ -39,6 +39,7 @@ def plant(
     in_field: np.ndarray,
     hollow_in_field: np.ndarray,
     rng: np.random.Generator,
+    free: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose the defects of the first frame.
 
@@ -50,6 +51,8 @@ def plant(
     in_field : numpy.ndarray, shape (n,), bool
         Columns inside the first frame.
     hollow_in_field : numpy.ndarray, shape (m,), bool
+    free : numpy.ndarray, shape (n,), bool, optional
+        Columns that may become a vacancy or a substitution; by default all.
 
     Returns
     -------
@@ -70,8 +73,10 @@ def plant(
     if params.defects_on != "any" and params.defects_on not in names:
         raise ParameterError(f"defects_on: {lattice.name} has the sublattices {names}, got {params.defects_on!r}")
     allowed = np.ones(len(crystal.column), dtype=bool)
+    free = allowed if free is None else free
     if params.defects_on != "any":
         allowed = np.array([name == params.defects_on for name in names])[crystal.column]
+    allowed = allowed & free
     state = np.zeros(len(crystal.column), dtype=np.uint8)
     adatoms = []
     for here, hollow_here in ((in_field, hollow_in_field), (~in_field, ~hollow_in_field)):

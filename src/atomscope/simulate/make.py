@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import dask.array as da
 import numpy as np
@@ -15,17 +15,29 @@ from atomscope.simulate.defects import ADATOM, KINDS, SUBSTITUTION, VACANCY
 from atomscope.simulate.scene import Scene, make_scene
 
 
+class Filmed(Protocol):
+    """What can be rendered frame by frame."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of a frame."""
+
+    def frame(self, frame: int) -> np.ndarray:
+        """Return a frame as recorded."""
+
+
 class LazyFrames:
     """Frames that are rendered when they are asked for; slices like an array of shape (frames, rows, cols).
 
     Parameters
     ----------
-    scene : Scene
+    scene : Scene, or another that has frames
+    frames : int
     """
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Filmed, frames: int) -> None:
         self.scene = scene
-        self.shape = (scene.params.frames, *scene.shape)
+        self.shape = (frames, *scene.shape)
         self.dtype = np.dtype(np.float32)
         self.ndim = 3
 
@@ -64,8 +76,9 @@ def simulate(
         The truth: a row for each site that lies in the field of each frame. Beside the core columns: ``row_nm``,
         ``col_nm``, ``kind`` (atom, vacancy, substitution, adatom), ``species``, ``sublattice``, ``present`` (False for
         vacancies), ``grain``, ``lattice_angle`` (rad, clockwise on screen), ``track`` (lattice site, the same in all
-        frames), ``amplitude`` (peak height in the units of the image) and ``sigma`` (px). Positions hold displacement
-        and drift; not the jitter of scan lines.
+        frames), ``amplitude`` (peak height in the units of the image), ``sigma`` (px) and, when bonds are turned,
+        ``stone_wales`` (the number of the group on the two atoms of its turned bond, else -1). Positions hold
+        displacement and drift; not the jitter of scan lines.
 
     Raises
     ------
@@ -119,7 +132,7 @@ def _simulate(
 ) -> tuple[Stack, Sites]:
     check_stop(should_stop)
     scene = make_scene(params)
-    frames = da.from_array(LazyFrames(scene), chunks=(1, *scene.shape), asarray=True, name=False)
+    frames = da.from_array(LazyFrames(scene, params.frames), chunks=(1, *scene.shape), asarray=True, name=False)
     axes: tuple[Axis, ...] = (Axis("row", scene.pixel_size_nm, "nm"), Axis("col", scene.pixel_size_nm, "nm"))
     if as_movie:
         axes = (Axis("frame", params.frame_time_s, "s", kind="navigation"), *axes)
@@ -170,6 +183,10 @@ def truth_of_frame(scene: Scene, frame: int) -> pd.DataFrame:
     sublattice[kind == ADATOM] = ""
     turns = np.array([g.rotation for g in scene.crystal.grains])
     angle = np.angle(np.exp(1j * turns))[grain]
+    more = {}
+    if scene.params.stone_wales:
+        # Adatoms follow the lattice sites in the count of tracks.
+        more["stone_wales"] = np.append(scene.turned, -1)[np.minimum(c.track[inside], len(scene.turned))]
     return pd.DataFrame(
         {
             "kind": np.array(KINDS, dtype=object)[kind],
@@ -186,6 +203,7 @@ def truth_of_frame(scene: Scene, frame: int) -> pd.DataFrame:
             "track": c.track[inside],
             "amplitude": c.heights[inside] * scene.unit_height,
             "sigma": np.full(len(kind), scene.sigma_px),
+            **more,
         }
     )
 

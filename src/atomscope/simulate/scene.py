@@ -17,6 +17,7 @@ from atomscope.simulate.crystal import Crystal, grow, lay_grains
 from atomscope.simulate.defects import ADATOM, SUBSTITUTION, VACANCY, History, evolve, plant
 from atomscope.simulate.lattices import Lattice, get_lattice
 from atomscope.simulate.render import REACH, render_columns
+from atomscope.simulate.topology import clear_of, polarise, turn_bonds
 
 
 class Purpose(IntEnum):
@@ -33,6 +34,7 @@ class Purpose(IntEnum):
     JITTER = 8
     POISSON = 9
     GAUSSIAN = 10
+    BONDS = 11
 
 
 def stream(seed: int, purpose: Purpose, frame: int = 0) -> np.random.Generator:
@@ -83,6 +85,7 @@ class Scene:
     sigma_px: float
     shape: tuple[int, int]
     backdrop: np.ndarray | float
+    turned: np.ndarray
 
     @property
     def unit_height(self) -> float:
@@ -179,7 +182,9 @@ def make_scene(params: SimulateParams) -> Scene:
     def inside(nm: np.ndarray) -> np.ndarray:
         return np.all(np.abs(nm) <= field_nm / 2, axis=1)
 
+    crystal = polarise(params, lattice, crystal)
     crystal = crystal.take(*(np.argsort(~inside(nm), kind="stable") for nm in (crystal.positions, crystal.hollows)))
+    crystal, turned = turn_bonds(params, lattice, crystal, field_nm, stream(params.seed, Purpose.BONDS))
     state, adatom = plant(
         params,
         lattice,
@@ -187,6 +192,7 @@ def make_scene(params: SimulateParams) -> Scene:
         inside(crystal.positions),
         inside(crystal.hollows),
         stream(params.seed, Purpose.DEFECTS),
+        clear_of(crystal, turned, 4 * lattice.nearest_nm),
     )
     history = evolve(params, crystal, state, adatom, stream(params.seed, Purpose.DYNAMICS))
     intensity, adatom_intensity = (
@@ -195,7 +201,18 @@ def make_scene(params: SimulateParams) -> Scene:
     )
     backdrop = _backdrop(params, shape)
     return Scene(
-        params, lattice, crystal, history, drift_px, intensity, adatom_intensity, pixel, sigma_px, shape, backdrop
+        params,
+        lattice,
+        crystal,
+        history,
+        drift_px,
+        intensity,
+        adatom_intensity,
+        pixel,
+        sigma_px,
+        shape,
+        backdrop,
+        turned,
     )
 
 

@@ -1,27 +1,34 @@
 """Small frames of every kind that a finder may meet, with the places of their columns: what a network learns from.
 
-Lattices of any shape and none, grains, vacancies, holes; blur, slow background, amorphous support, bright dirt,
-jitter of scan lines; from one electron at the peak to hundreds. The width of a column lies round ``UNIT_PX``: an image
-is brought to that scale before it is shown to the network.
+Lattices of any shape and none, grains, vacancies, dopants, holes, and frames with nothing to find; what is round the
+columns and what measuring does to them is in ``surroundings.py``. The width of a column lies round ``UNIT_PX``: an
+image is brought to that scale before it is shown to the network.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy import fft, ndimage
 
-#: Column width (standard deviation) at which a network is trained, px, and the range round it.
+from atomscope.simulate.surroundings import measured, surroundings
+
+#: Column width (standard deviation) at which a network is trained, px, and the range round it, in units of it.
 UNIT_PX = 2.0
-_WIDTH = (1.3, 3.2)
+_WIDTH = (0.55, 1.6)
+#: How often there is a lattice, and how often there is nothing; else columns without a lattice.
+_LATTICE, _NOTHING = 0.5, 0.08
 
 
-def training_frame(rng: np.random.Generator, side: int = 128) -> tuple[np.ndarray, np.ndarray]:
+def training_frame(
+    rng: np.random.Generator, side: int = 128, unit_px: float = UNIT_PX
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw one frame.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     side : int, px
+    unit_px : float
+        Width of the columns, px; they vary round it.
 
     Returns
     -------
@@ -30,15 +37,19 @@ def training_frame(rng: np.random.Generator, side: int = 128) -> tuple[np.ndarra
     places : numpy.ndarray, shape (n, 2), float64, px
         (row, col) of every column, those just outside too.
     """
-    sigma = rng.uniform(*_WIDTH)
-    if rng.random() < 0.55:
+    sigma = unit_px * rng.uniform(*_WIDTH)
+    kind = rng.random()
+    crystal = kind < _LATTICE
+    if crystal:
         places, heights = _lattice(rng, side, sigma)
-    else:
+    elif kind < 1 - _NOTHING:
         places, heights = _scattered(rng, side, sigma)
+    else:
+        places, heights = np.empty((0, 2)), np.empty(0)
     keep = _holes(rng, side, places)
     places, heights = places[keep], heights[keep]
-    image = _columns(rng, side, sigma, places, heights) + _surroundings(rng, side, sigma)
-    image = _measured(rng, image)
+    image = _columns(rng, side, sigma, places, heights) + surroundings(rng, side, sigma, crystal)
+    image = measured(rng, image, sigma, crystal)
     return ((image - image.mean()) / max(float(image.std()), 1e-6)).astype(np.float32), places
 
 
@@ -51,7 +62,7 @@ def target(places: np.ndarray, side: int, width: float = 1.3) -> np.ndarray:
 
 
 def _lattice(rng: np.random.Generator, side: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    spacing = sigma * rng.uniform(3.2, 8.0)
+    spacing = sigma * np.exp(rng.uniform(np.log(3.0), np.log(11.0)))
     ratio, gamma = rng.uniform(0.85, 1.7), np.radians(rng.choice([60.0, 90.0, rng.uniform(55, 125)]))
     cell = spacing * np.array([[1.0, 0.0], [ratio * np.cos(gamma), ratio * np.sin(gamma)]])
     basis, sizes = [np.zeros(2)], [1.0]
@@ -77,7 +88,10 @@ def _lattice(rng: np.random.Generator, side: int, sigma: float) -> tuple[np.ndar
         turned, heights = np.concatenate([turned[first], other[second]]), np.r_[heights[first], heights[second]]
     turned = turned + rng.normal(0, rng.uniform(0, 0.06) * spacing, turned.shape)
     stay = rng.random(len(turned)) > rng.choice([0.0, rng.uniform(0, 0.15)])
-    return _inside(turned[stay], heights[stay] * rng.lognormal(0, 0.1, stay.sum()), side, sigma)
+    heights = heights[stay] * rng.lognormal(0, 0.1, stay.sum())
+    if rng.random() < 0.2:  # dopants
+        heights = heights * np.where(rng.random(len(heights)) < 0.04, rng.uniform(0.4, 3.0), 1.0)
+    return _inside(turned[stay], heights, side, sigma)
 
 
 def _turned(rng: np.random.Generator, points: np.ndarray, side: int) -> np.ndarray:
@@ -87,7 +101,8 @@ def _turned(rng: np.random.Generator, points: np.ndarray, side: int) -> np.ndarr
 
 
 def _scattered(rng: np.random.Generator, side: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    many = rng.poisson(side**2 / (sigma**2 * np.exp(rng.uniform(np.log(40), np.log(2500)))))
+    # Crowded without order is what an amorphous support looks like: columns that are meant stand apart.
+    many = rng.poisson(side**2 / (sigma**2 * np.exp(rng.uniform(np.log(150), np.log(8000)))))
     tries = rng.uniform(-2 * sigma, side + 2 * sigma, (max(1, many) * 2, 2))
     if rng.random() < 0.3:  # in clusters
         seeds = rng.uniform(0, side, (rng.integers(1, 5), 2))
@@ -131,43 +146,6 @@ def _columns(rng: np.random.Generator, side: int, sigma: float, places: np.ndarr
             gc = np.exp(-0.5 * ((at[:, None] - places[:, 1]) / width) ** 2)
             image += part * ((gr * heights) @ gc.T)
     if rng.random() < 0.25:
-        shift = rng.normal(0, rng.uniform(0.05, 0.5), side)
+        shift = rng.normal(0, rng.uniform(0.03, 0.25) * sigma, side)
         image = np.stack([np.interp(at, at + s, line) for s, line in zip(shift, image, strict=True)])
     return image
-
-
-def _surroundings(rng: np.random.Generator, side: int, sigma: float) -> np.ndarray:
-    """Draw everything that is not a column: slow background, amorphous texture, dirt."""
-
-    def field(scale: float) -> np.ndarray:
-        k2 = np.fft.fftfreq(side)[:, None] ** 2 + np.fft.rfftfreq(side) ** 2
-        smooth = fft.rfft2(rng.normal(size=(side, side))) * np.exp(-2 * (np.pi * scale) ** 2 * k2)
-        values = fft.irfft2(smooth, s=(side, side))
-        return np.asarray(values / max(float(values.std()), 1e-12))
-
-    out = rng.uniform(0, 1.2) * field(rng.uniform(10, 40)) if rng.random() < 0.7 else np.zeros((side, side))
-    if rng.random() < 0.6:
-        out = out + np.exp(rng.uniform(np.log(0.03), np.log(0.4))) * field(sigma * rng.uniform(0.5, 2.0))
-    if rng.random() < 0.3:
-        dirt = np.clip(field(rng.uniform(5, 14)) - rng.uniform(0.8, 1.8), 0, None)
-        out = out + rng.uniform(0.3, 2.5) * dirt
-    if rng.random() < 0.3:
-        slope = rng.normal(0, 1.0, 2)
-        at = np.linspace(-0.5, 0.5, side)
-        out = out + slope[0] * at[:, None] + slope[1] * at
-    return out - out.min() + rng.choice([0.05, rng.uniform(0.0, 1.5)])
-
-
-def _measured(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Count electrons and add the detector's noise; the height of a column is 1."""
-    kind = rng.random()
-    if kind < 0.65:
-        dose = np.exp(rng.uniform(np.log(0.7), np.log(300)))
-        image = rng.poisson(np.clip(image, 0, None) * dose) / dose
-    if kind > 0.45:
-        noise = rng.normal(size=image.shape)
-        if rng.random() < 0.3:  # correlated: resampled or filtered images
-            noise = ndimage.gaussian_filter(noise, rng.uniform(0.4, 0.9))
-            noise /= noise.std()
-        image = image + noise / np.exp(rng.uniform(np.log(1.5), np.log(25)))
-    return np.asarray(image)

@@ -19,6 +19,11 @@ def graphene() -> list[LayerTuple]:
     return _open("graphene_defects")
 
 
+def graphene_stone_wales() -> list[LayerTuple]:
+    """Graphene with turned bonds, vacancies and dopants: one frame."""
+    return _open("graphene_stone_wales")
+
+
 def mos2_movie() -> list[LayerTuple]:
     """MoS2 with defects: a movie."""
     return _open("mos2_movie")
@@ -27,6 +32,11 @@ def mos2_movie() -> list[LayerTuple]:
 def gold_grain_boundary() -> list[LayerTuple]:
     """Two grains of gold and the boundary between them: one frame."""
     return _open("gold_grain_boundary")
+
+
+def domain_walls() -> list[LayerTuple]:
+    """Domains and the walls between them, with scratches: a movie."""
+    return _open("domain_walls")
 
 
 def perovskite() -> list[LayerTuple]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Points
 
 #: The order of steps in a recipe.
-ORDER = ("open", "find", "grid", "crop", "train", "cluster", "show")
+ORDER = ("open", "find", "grid", "walls", "structure", "crop", "train", "cluster", "show")
 
 
 @dataclass
@@ -53,8 +53,8 @@ class Work:
 
     def note(self, step: str, params: Params) -> None:
         """Remember a step; the steps after it are no longer what was done."""
-        if step in ("find", "grid"):  # two ways to one thing
-            for other in ("find", "grid"):
+        if step in ("find", "grid", "walls"):  # ways to one thing
+            for other in ("find", "grid", "walls"):
                 self.steps.pop(other, None)
         self.steps[step] = params
         for later in ORDER[ORDER.index(step) + 1 :]:

@@ -2,23 +2,39 @@
 
 from atomscope.data.params.base import Params, field
 from atomscope.data.params.crop import CropParams
+from atomscope.data.params.defects import CandidateParams, ClassifierParams
 from atomscope.data.params.find import FindParams, GridParams
 from atomscope.data.params.fit import FitParams
 from atomscope.data.params.model import RVAE
+from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
 from atomscope.data.params.show import ClusterParams, ShowParams
 from atomscope.data.params.simulate import SimulateParams
+from atomscope.data.params.structure import StructureParams
 from atomscope.data.params.teach import TeachParams
+from atomscope.data.params.trust import CompareParams, QualityParams
+from atomscope.data.params.walls import SimulateWallsParams, WallParams, WallTrainParams
 
 __all__ = [
     "RVAE",
+    "CandidateParams",
+    "ClassifierParams",
     "ClusterParams",
+    "CompareParams",
     "CropParams",
     "FindParams",
     "FitParams",
     "GridParams",
     "Params",
+    "ParticleMovieParams",
+    "ParticleParams",
+    "QualityParams",
+    "SegmenterParams",
     "ShowParams",
     "SimulateParams",
+    "SimulateWallsParams",
+    "StructureParams",
     "TeachParams",
+    "WallParams",
+    "WallTrainParams",
     "field",
 ]

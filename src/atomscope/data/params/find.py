@@ -10,14 +10,27 @@ from atomscope.data.params.base import Params, field
 class FindParams(Params):
     """Find atom columns as bright (or dark) round peaks."""
 
-    method: Literal["peaks", "network"] = field(
+    method: Literal["auto", "peaks", "network"] = field(
         "peaks",
         "Method",
-        "peaks: maxima over the noise. network (experimental): trained on simulated images, for faint lattices.",
+        "peaks: maxima over the noise, fast. network: trained on simulated images, for faint columns. "
+        "auto: frame by frame, peaks where half of them stand 8 times over the filtered noise, else the network.",
     )
     model: str | None = field(
-        None, "Network", "File of a trained finder; empty: the one that comes with the program.", advanced=True
+        None,
+        "Network",
+        "File of a trained finder; empty: the one that comes with the program. For an ensemble a folder of finders, "
+        "or files separated by ';'.",
+        advanced=True,
     )
+    uncertainty: Literal["none", "dropout", "ensemble"] = field(
+        "none",
+        "Uncertainty",
+        "How sure a network is of each site. dropout: one network, asked with other channels forgotten each time. "
+        "ensemble: several networks.",
+        advanced=True,
+    )
+    passes: int = field(16, "Passes", "How often dropout asks the network.", advanced=True, ge=2, le=256)
     polarity: Literal["bright", "dark"] = field("bright", "Contrast", "Whether atoms are bright (HAADF) or dark (ABF).")
     spacing_px: float | None = field(
         None, "Spacing", "Nearest-neighbour distance; empty: measured from the image itself.", unit="px", gt=2.0

@@ -46,6 +46,15 @@ class SimulateParams(Params):
     vacancies: float = field(0.0, "Vacancies", "Fraction of sites that are missing.", ge=0.0, le=1.0)
     substitutions: float = field(0.0, "Substitutions", "Fraction of sites of another species.", ge=0.0, le=1.0)
     adatoms: float = field(0.0, "Adatoms", "Extra atoms, as a fraction of the number of sites.", ge=0.0, le=1.0)
+    stone_wales: int = field(
+        0, "Stone-Wales", "How many bonds of a graphene lattice are turned by a quarter.", advanced=True, ge=0
+    )
+    polarisation_nm: float = field(
+        0.0, "Polarisation", "Shift of the sublattice B against the others.", unit="nm", advanced=True, ge=0.0
+    )
+    polarisation_deg: float = field(
+        0.0, "Polar direction", "Direction of that shift, clockwise on screen from right.", unit="deg", advanced=True
+    )
     defects_on: str = field(
         "any",
         "Defects on",

@@ -1,0 +1,77 @@
+"""Make the pictures of the tutorial on walls: the dock driven on the shipped sample. ``make docs`` runs it too."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+from make_screenshots import IMAGES, PLUGIN, dock, shoot, wait
+
+from atomscope.widgets.screen import has_display, virtual_display
+
+
+def strokes(frame: int) -> np.ndarray:
+    """Return what a person would paint on a frame of the sample: strokes 3 px wide along the true walls."""
+    from atomscope.io import sample_folder
+
+    table = pd.read_parquet(sample_folder() / "domain_walls_truth.parquet")
+    here = table[table["frame"] == frame]
+    paint = np.zeros((176, 176), np.uint8)
+    at = np.rint(here[["row", "col"]].to_numpy()).astype(int)
+    for dr in (-1, 0, 1):
+        for dc in (-1, 0, 1):
+            r, c = np.clip(at + np.array([dr, dc]), 0, 175).T
+            paint[r, c] = 1
+    return paint
+
+
+def drive() -> None:
+    import napari
+
+    viewer = napari.Viewer(title="napari-atomscope", show=True)
+    viewer.window.resize(1600, 1000)
+    viewer.open_sample(PLUGIN, "domain_walls")
+    wait(lambda: len(viewer.layers) == 1, "the sample")
+    walls = dock(viewer, "Walls")
+    wait(lambda: any("preview" in layer.name for layer in viewer.layers), "the preview", 120)
+    shoot(viewer, "walls_canny")
+
+    walls.teacher.take_brush()
+    paint = viewer.layers[-1]
+    paint.data[0] = strokes(0)
+    paint.refresh()
+    walls.live.setChecked(False)
+    scroll(walls)
+    shoot(viewer, "walls_paint")
+    walls.teacher.train.click()
+    wait(lambda: len(walls.teacher.loss.rows) >= 12, "the losses")
+    shoot(viewer, "walls_train")
+    wait(lambda: not walls.runner.busy, "the training")
+    paint.visible = False
+    walls.labels.setChecked(True)
+    walls.run_bar.button.click()
+    wait(lambda: not walls.runner.busy, "the walls")
+    scroll(walls, 0.45)
+    shoot(viewer, "walls_found")
+    viewer.close()
+
+
+def scroll(widget, part: float = 1.0) -> None:
+    """Scroll the dock down."""
+    from qtpy.QtWidgets import QScrollArea
+
+    bar = widget.findChild(QScrollArea).verticalScrollBar()
+    bar.setValue(int(part * bar.maximum()))
+
+
+if __name__ == "__main__":
+    IMAGES.mkdir(exist_ok=True)
+    if has_display() or "--here" in sys.argv:
+        drive()
+    else:
+        with virtual_display() as env:
+            if env is None:
+                raise SystemExit("no display and no Xvfb: run `make system` as root first")
+            raise SystemExit(subprocess.run([sys.executable, __file__, "--here"], env=env).returncode)
