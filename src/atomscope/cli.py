@@ -30,6 +30,7 @@ from atomscope.data.params import (
     SegmenterParams,
     SimulateParams,
     StructureParams,
+    TeachParams,
     WallParams,
     WallTrainParams,
 )
@@ -269,6 +270,47 @@ def train_walls(file: Path, labels: Path, key: str | None, out: Path, **values: 
     click.echo(
         f"{network.meta['steps']} steps, loss {network.meta['loss']:.4f} -> {pipeline.save_wall_net(network, out)}"
     )
+
+
+@main.command()
+@DATA
+@click.argument("annotations", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@KEY
+@click.option("--regions", type=click.Path(path_type=Path), help="Table frame, row0, col0, row1, col1: all is marked.")
+@click.option("--frame", type=int, default=0, help="Frame that labels of one frame belong to (default: 0).")
+@click.option("--start", default="shipped", help="shipped, nothing, or a finder's file (default: shipped).")
+@flags(TeachParams)
+def teach(
+    file: Path,
+    annotations: Path,
+    out: Path,
+    key: str | None,
+    regions: Path | None,
+    frame: int,
+    start: str,
+    **values: Any,
+) -> None:
+    """Teach a finder from ANNOTATIONS of FILE (a table of sites, or painted labels as tif); write it to OUT.
+
+    Run it again to go on after a stop. Then: atomscope find FILE --method network --model OUT.
+    """
+    from atomscope import pipeline
+
+    stack, bar = pipeline.open(file, key=key), Bar()
+    finder = pipeline.train_finder(
+        stack,
+        pipeline.read_annotation_file(annotations, stack, frame),
+        take(TeachParams, values),
+        regions=None if regions is None else pipeline.read_regions_file(regions),
+        start=None if start == "nothing" else start,
+        checkpoint=out.with_name(f"{out.stem}.part.safetensors"),
+        on_progress=bar,
+    )
+    bar.close()
+    path = pipeline.save_finder(finder, out)
+    told = ", ".join(f"{n} {name}" for name, n in finder.meta["annotated"].items())
+    click.echo(f"taught on {told}; F1 to be expected {finder.meta['expected_f1']:.3f} -> {path}")
 
 
 @main.command()

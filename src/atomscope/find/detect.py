@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -47,6 +47,10 @@ class Detection:
     confidence: float
     source: str
     place_sd: np.ndarray | None = None
+
+    def only(self, these: np.ndarray) -> Detection:
+        """Return some of the columns (a mask or indices)."""
+        return replace(self, row=self.row[these], col=self.col[these], snr=self.snr[these], place_sd=None)
 
 
 def detect(

@@ -4,6 +4,8 @@ The only room that knows the others. Rooms are imported when a verb is called, s
 loads no torch.
 """
 
+from atomscope.pipeline.annotation_files import read_annotation_file, read_regions_file
+from atomscope.pipeline.annotations import read_annotations
 from atomscope.pipeline.defects import (
     defect_candidates,
     difference_image,
@@ -12,6 +14,8 @@ from atomscope.pipeline.defects import (
     train_classifier,
 )
 from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
+from atomscope.pipeline.finders import read_finder as load_finder
+from atomscope.pipeline.finders import save_finder
 from atomscope.pipeline.particles import (
     find_particles,
     load_segmenter,
@@ -50,6 +54,7 @@ from atomscope.pipeline.show import (
     vectors,
 )
 from atomscope.pipeline.structures import save_structure, structure, structure_layers
+from atomscope.pipeline.teaching import train_finder
 from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
 from atomscope.pipeline.verbs import (
     cluster,
@@ -107,6 +112,7 @@ __all__ = [
     "list_runs",
     "list_samples",
     "load",
+    "load_finder",
     "load_segmenter",
     "load_wall_net",
     "locate",
@@ -120,6 +126,9 @@ __all__ = [
     "particle_layers",
     "quality",
     "quality_layers",
+    "read_annotation_file",
+    "read_annotations",
+    "read_regions_file",
     "read_sites",
     "readable",
     "recolor",
@@ -127,6 +136,7 @@ __all__ = [
     "run_recipe",
     "save",
     "save_comparison",
+    "save_finder",
     "save_segmenter",
     "save_stack",
     "save_structure",
@@ -136,6 +146,7 @@ __all__ = [
     "structure",
     "structure_layers",
     "train_classifier",
+    "train_finder",
     "train_particles",
     "train_walls",
     "uncertainty",
