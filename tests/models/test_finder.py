@@ -12,7 +12,7 @@ from atomscope.models.finder import Finder
 from atomscope.models.train_finder import FinderTraining
 from atomscope.models.unet import UNet
 
-finder_module = importlib.import_module("atomscope.models.finder")
+seen_module = importlib.import_module("atomscope.models.seen")
 
 
 def blobs(index, side=32):
@@ -46,7 +46,7 @@ def test_it_learns_to_find_spots(finder):
 def test_the_answer_is_the_same_for_every_tiling_and_brightness(finder, monkeypatch):
     image = np.random.default_rng(0).normal(size=(170, 203)).astype(np.float32)
     whole = finder.answer(image)
-    monkeypatch.setattr(finder_module, "_TILE", 64)
+    monkeypatch.setattr(seen_module, "_TILE", 64)
     np.testing.assert_allclose(finder.answer(image), whole, atol=2e-5)
     np.testing.assert_allclose(finder.answer(1e4 + 37 * image), whole, atol=2e-3)
 

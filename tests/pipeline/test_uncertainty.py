@@ -71,7 +71,7 @@ def test_the_numbers_are_the_same_for_every_chunking_and_tiling(monkeypatch):
     np.testing.assert_array_equal(one[list(QUANTITIES)], all_[list(QUANTITIES)])
     np.testing.assert_array_equal(one.loc[one["frame"] == 2, list(QUANTITIES)], last[list(QUANTITIES)])
     whole = ats.uncertainty_map(frames[0], quantity="probability", passes=3).frame(0)
-    monkeypatch.setattr(importlib.import_module("atomscope.models.finder"), "_TILE", 64)
+    monkeypatch.setattr(importlib.import_module("atomscope.models.seen"), "_TILE", 64)
     tiled = ats.uncertainty_map(frames[0], quantity="probability", passes=3).frame(0)
     np.testing.assert_allclose(tiled, whole, atol=2e-3)
     small = ats.find_atoms(frames, **HOW).table

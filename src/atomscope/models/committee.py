@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from atomscope.errors import InputError
-from atomscope.models.finder import Finder, Tile
+from atomscope.models.finder import Finder
+from atomscope.models.seen import Tile
 from atomscope.models.smooth import on_curve
 
 #: A vote is the highest answer within so many px: a spot that only moves a little is no doubt about its being there.

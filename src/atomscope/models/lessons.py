@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
-from atomscope.models.finder import shown
+from atomscope.models.seen import shown
 
 #: Width of the spot that the network is to answer with, px.
 SPOT_PX = 1.3

@@ -20,7 +20,6 @@ from atomscope.data import ModelState, OnProgress, ShouldStop, report
 from atomscope.data.params import SegmenterParams
 from atomscope.errors import InputError, TrainingError
 from atomscope.models.adam import Adam
-from atomscope.models.encoders import Convolution
 from atomscope.models.step import one_cycle
 from atomscope.models.unet import UNet
 
@@ -204,9 +203,7 @@ def train_segmenter(
 
 def new_net(channels: int, widths: tuple[int, int, int]) -> UNet:
     """Return a U-Net with so many logits a pixel."""
-    net = UNet(widths)
-    net.head = Convolution(widths[0], 4 * channels, 3, padding=1)
-    return net
+    return UNet(widths, channels, dropout=0.0, inputs=1)
 
 
 def standardised(image: np.ndarray) -> np.ndarray:

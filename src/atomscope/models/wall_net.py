@@ -168,7 +168,7 @@ def train_wall_net(
     if not pixels:
         raise TrainingError("train_walls: no wall is painted; paint label 1 along the walls of at least one frame")
     start = init.finder.net if init is not None else None
-    net = UNet(widths if start is None else start.widths)
+    net = UNet(widths if start is None else start.widths, dropout=0.0, inputs=1)
     net.initialise(torch.Generator().manual_seed(params.seed))
     if start is not None:
         net.load_state_dict(start.state_dict())
