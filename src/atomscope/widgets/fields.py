@@ -95,7 +95,8 @@ def make_field(name: str, info: FieldInfo, value: Any) -> Field:
         widget, get, put = _plain(create_widget(annotation=bool))
     elif members in ([int], [float]) and not optional:
         widget, get, put = _plain(_spin_box(members[0], info, unit, value))
-        unit = ""  # shown inside the box
+        if members == [float]:
+            unit = ""  # shown inside the box; one of whole numbers has no room for it
     else:
         widget, get, put = _text(members, optional)
     put(value)
@@ -148,7 +149,7 @@ def _spin_box(kind: type, info: FieldInfo, unit: str, value: Any) -> Any:
         widget.native.textFromValue = lambda number: f"{number:.6g}"
     widget.native.setKeyboardTracking(False)
     widget.native.setAlignment(Qt.AlignmentFlag.AlignLeft)
-    if unit:
+    if unit and kind is float:
         widget.native.setSuffix(f" {unit}")
     return widget
 
