@@ -71,6 +71,8 @@ class UNet(nn.Module):
         Logits at each pixel, one for each class.
     dropout : float
         How many of the coarse channels are forgotten at a time while training.
+    inputs : int
+        Channels of what it is shown.
 
     References
     ----------
@@ -78,18 +80,24 @@ class UNet(nn.Module):
     super-resolution using an efficient sub-pixel convolutional neural network", CVPR 2016.
     """
 
-    #: Channels of what it is shown: see ``finder.as_seen``.
+    #: Channels of what a finder is shown: see ``finder.as_seen``.
     INPUTS = 4
     #: Rows and columns of the image must be a multiple of this.
     MULTIPLE = 8
     #: Pixels farther than this do not change the answer.
     REACH = 64
 
-    def __init__(self, widths: tuple[int, int, int] = (16, 32, 64), outputs: int = 1, dropout: float = DROPOUT) -> None:
+    def __init__(
+        self,
+        widths: tuple[int, int, int] = (16, 32, 64),
+        outputs: int = 1,
+        dropout: float = DROPOUT,
+        inputs: int = INPUTS,
+    ) -> None:
         super().__init__()
         a, b, c = widths
-        self.widths, self.outputs = widths, outputs
-        self.stem = Convolution(self.INPUTS, a, 6, stride=2, padding=2)
+        self.widths, self.outputs, self.inputs = widths, outputs, inputs
+        self.stem = Convolution(inputs, a, 6, stride=2, padding=2)
         self.fine = Block(a, a)
         self.down1 = Convolution(a, b, 2, stride=2)
         self.middle = Block(b, b, b)
@@ -103,7 +111,7 @@ class UNet(nn.Module):
         self.drop_coarse, self.drop_middle = Dropout(dropout), Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits, shape (n, outputs, rows, cols), of what is seen, shape (n, 4, rows, cols)."""
+        """Return logits, shape (n, outputs, rows, cols), of what is seen, shape (n, inputs, rows, cols)."""
         return self.decode(*self.encode(x))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -140,7 +148,7 @@ class UNet(nn.Module):
 
     def folded(self) -> UNet:
         """Return a copy for evaluation in which each convolution does the work of the normalisation behind it."""
-        net = UNet(self.widths, self.outputs, self.drop_coarse.rate).eval()
+        net = UNet(self.widths, self.outputs, self.drop_coarse.rate, self.inputs).eval()
         net.load_state_dict(self.state_dict())
         for block in (net.fine, net.middle, net.coarse, net.middle_up, net.fine_up):
             pairs = zip(block.convs, block.norms, strict=True)
