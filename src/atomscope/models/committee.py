@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch.nn.functional import max_pool2d
 
 from atomscope.errors import InputError
 from atomscope.models.finder import Finder, Tile
+from atomscope.models.smooth import on_curve
 
 #: A vote is the highest answer within so many px: a spot that only moves a little is no doubt about its being there.
 _NEAR = 2
@@ -83,7 +84,7 @@ class DropoutCommittee:
         gains = [net.draw_gains(chance) for _ in range(self.passes)]
         for tile in self.finder.tiles(image, apron=_APRON + _NEAR):
             seen = net.encode(tile.pixels.contiguous(memory_format=torch.channels_last))
-            members = [_vote(tile, torch.sigmoid(net.decode(*seen, gains=g)), self.finder.probability) for g in gains]
+            members = [_vote(tile, torch.sigmoid(net.decode(*seen, gains=g)), self.finder.curve) for g in gains]
             yield Votes(tile.row, tile.col, np.stack(members))
 
 
@@ -146,11 +147,11 @@ class Ensemble:
         """Yield what the members say, tile by tile."""
         for tile in self.members[0].tiles(image, apron=_APRON + _NEAR):
             pixels = tile.pixels.contiguous(memory_format=torch.channels_last)
-            members = [_vote(tile, torch.sigmoid(m.fast(pixels)), m.probability) for m in self.members]
+            members = [_vote(tile, torch.sigmoid(m.fast(pixels)), m.curve) for m in self.members]
             yield Votes(tile.row, tile.col, np.stack(members))
 
 
-def _vote(tile: Tile, answer: Tensor, probability: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def _vote(tile: Tile, answer: Tensor, curve: np.ndarray) -> np.ndarray:
     """Return the probability near every pixel of a tile, shape (rows + 2, cols + 2)."""
     near = max_pool2d(answer, 2 * _NEAR + 1, stride=1, padding=_NEAR)  # (1, 1, rows + ..., cols + ...)
-    return probability(tile.part(near, _APRON)[0, 0].numpy()).astype(np.float32)
+    return on_curve(curve, tile.part(near, _APRON)[0, 0].numpy()).astype(np.float32)

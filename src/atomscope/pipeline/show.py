@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from atomscope.data import ModelState, Sites
-from atomscope.data.params import ShowParams
+from atomscope.data.params import FindParams, ShowParams
 from atomscope.pipeline.records import as_stack
 from atomscope.pipeline.verbs import as_model, as_sites, with_fields
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from atomscope.find.compare import Comparison
+    from atomscope.find.quality import Quality
     from atomscope.models import Model
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -87,3 +89,36 @@ def manifold(model: Model | ModelState, n: int = 8, extent: float = 2.0) -> np.n
     from atomscope import latent
 
     return latent.manifold_mosaic(as_model(model).manifold(n, extent))
+
+
+def quality_layers(source: Any, sites: Sites | pd.DataFrame, found: Quality) -> list[LayerData]:
+    """Return the gaps and the pairs too close of :func:`~atomscope.pipeline.quality` as layer tuples."""
+    from atomscope.display import trust
+
+    stack = as_stack(source)
+    return trust.quality_layers(stack, as_sites(sites, stack).table, found.pairs, found.gaps)
+
+
+def comparison_layers(source: Any, sites: Sites | pd.DataFrame, found: Comparison) -> list[LayerData]:
+    """Return what :func:`~atomscope.pipeline.compare` says was missed and is false as layer tuples."""
+    from atomscope.display import trust
+
+    stack = as_stack(source)
+    return trust.comparison_layers(stack, as_sites(sites, stack).table, found.missed, found.false)
+
+
+def uncertainty_layer(source: Any, params: FindParams | None = None, **fields: Any) -> LayerData:
+    """Return how unsure a network is as a lazy Image layer tuple; fields as for :func:`uncertainty_map`."""
+    from atomscope import display
+    from atomscope.pipeline.trust import uncertainty_map
+
+    stack = uncertainty_map(source, params, **fields)
+    data, kwargs, kind = display.image_layer(stack, samples=1, cache=False)
+    high = kwargs["contrast_limits"][1]
+    kwargs |= {
+        "colormap": "magma",
+        "blending": "additive",
+        "contrast_limits": (0.0, max(high, 1e-6)),
+        "metadata": {key: {**value, "kind": "overlay"} for key, value in kwargs["metadata"].items()},
+    }
+    return data, kwargs, kind

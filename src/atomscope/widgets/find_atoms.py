@@ -6,17 +6,18 @@ import time
 import weakref
 from typing import Any
 
+from napari.layers import Layer
 from qtpy.QtWidgets import QCheckBox, QComboBox, QStackedWidget
 
 from atomscope import pipeline
 from atomscope.data import Sites, Stack
 from atomscope.data.params import FindParams, GridParams, Params
 from atomscope.errors import AtomscopeError, ParameterError
-from atomscope.widgets.bridge import current_frame, stack_of
+from atomscope.widgets.bridge import current_frame, placement, stack_of
 from atomscope.widgets.form import ParamsForm
 from atomscope.widgets.latest import Latest
 from atomscope.widgets.layerbox import LayerBox
-from atomscope.widgets.overlay import add_or_replace, is_image, points_layer
+from atomscope.widgets.overlay import add_or_replace, is_image, points_layer, show_colour_bar
 from atomscope.widgets.panel import Panel, RunBar, button, note, row_label
 from atomscope.widgets.preview import PreviewLayer
 
@@ -48,6 +49,7 @@ class FindAtomsWidget(Panel):
         for form in self.forms:
             self.pages.addWidget(form)
             form.changed.connect(self.ask_preview)
+            form.changed.connect(self._offer_doubt)
         self.body.addWidget(self.pages)
         self.live = QCheckBox("Live preview on this frame")
         self.live.setChecked(True)
@@ -60,11 +62,18 @@ class FindAtomsWidget(Panel):
         self.run_bar = RunBar(
             self.runner, "All frames", "Find in every frame and make a Points layer.", self.run_all, (self.here,)
         )
+        self.doubt = button(
+            "Uncertainty image",
+            "Add how unsure the network is at every pixel, computed as you look.",
+            self.add_uncertainty,
+        )
+        self.foot.addWidget(self.doubt)
         self.foot.addWidget(self.run_bar)
 
         self._preview = PreviewLayer(self.viewer)
         self._latest = Latest(self, self._show_preview, self._preview_failed)
         self._found: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._doubts: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._job: tuple[Any, Stack, Params, float] | None = None
         self.image_box.layer_changed.connect(self._image_changed)
         self.kind_box.currentIndexChanged.connect(self._kind_changed)
@@ -90,13 +99,33 @@ class FindAtomsWidget(Panel):
         self.run_bar.say(why)
         self.run_bar.allow(why)
         self.count.setText("")
+        self._offer_doubt()
         many = layer is not None and not why and stack_of(layer).n_frames > 1
         self.here.setVisible(many)
         self.run_bar.rename("All frames" if many else "Find atoms")
         self.ask_preview()
 
+    def _offer_doubt(self, *_: Any) -> None:
+        values = self.form().values()
+        self.doubt.setVisible(values.get("uncertainty", "none") != "none" and self.image_box.layer() is not None)
+
+    def add_uncertainty(self) -> None:
+        """Add a lazy image of what the network does not know, in the place of an older one."""
+        layer = self.image_box.layer()
+        if layer is None:
+            return
+        try:
+            data, kwargs, kind = pipeline.uncertainty_layer(stack_of(layer), self.form().params())
+        except AtomscopeError as error:
+            self.run_bar.say(str(error), bad=True)
+            return
+        old = self._doubts.get(layer)
+        self._doubts[layer] = add_or_replace(self.viewer, Layer.create(data, kwargs | placement(layer), kind), old)
+        self.viewer.layers.selection.active = layer
+
     def _kind_changed(self, index: int) -> None:
         self.pages.setCurrentIndex(index)
+        self._offer_doubt()
         self.ask_preview()
 
     # preview
@@ -178,7 +207,7 @@ class FindAtomsWidget(Panel):
             else:
                 sites = pipeline.find_atoms(stack, params, on_progress=on_progress, should_stop=should_stop)
             # A layer may be built in a worker thread; only adding it belongs to the GUI.
-            return sites, points_layer(stack, sites, layer, name) if len(sites) else None
+            return sites, points_layer(stack, sites, layer, name, colour_of(sites)) if len(sites) else None
 
         self._preview.remove()
         self._latest.forget()
@@ -193,7 +222,7 @@ class FindAtomsWidget(Panel):
         layer, stack, params, began = self._job
         if stopped and isinstance(value, Sites):
             sites: Sites | None = value
-            points = points_layer(stack, sites, layer, f"{layer.name} atoms") if len(sites) else None
+            points = points_layer(stack, sites, layer, f"{layer.name} atoms", colour_of(sites)) if len(sites) else None
         else:
             sites, points = value if value is not None else (None, None)
         if sites is None:
@@ -204,6 +233,7 @@ class FindAtomsWidget(Panel):
             return
         add_or_replace(self.viewer, points, self._found.get(layer))
         self._found[layer] = points
+        show_colour_bar(points, bool(colour_of(sites)))
         step = "find" if isinstance(params, FindParams) else "grid"
         done = self.state.work(points)
         done.stack, done.image = stack, weakref.ref(layer)
@@ -225,11 +255,17 @@ def find_one(stack: Stack, frame: int, params: Params) -> Sites:
         sites = pipeline.grid(Stack.from_array(stack.frame(frame), stack.axes[-2:]), params)
         table = sites.table.assign(frame=frame)
         return Sites(table, stack.axes, stack.shape)
-    one = params.replace(first_frame=0, last_frame=None, stride=1)
+    # A preview need not know how sure it is: that takes many times as long.
+    one = params.replace(first_frame=0, last_frame=None, stride=1, uncertainty="none")
     table = pipeline.find_in_frame(stack.frame(frame), one)
     return Sites.from_positions(
         table["row"].to_numpy(), table["col"].to_numpy(), frame, axes=stack.axes, shape=stack.shape
     )
+
+
+def colour_of(sites: Sites) -> str:
+    """Return the column that colours the sites: how unsure the network is, where it was asked."""
+    return "mutual_information" if "mutual_information" in sites.table else ""
 
 
 def describe(stack: Stack) -> str:
