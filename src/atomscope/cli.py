@@ -268,7 +268,7 @@ def train_walls(file: Path, labels: Path, key: str | None, out: Path, **values: 
     network = pipeline.train_walls(pipeline.open(file, key=key), pipeline.open(labels), params, on_progress=bar)
     bar.close()
     click.echo(
-        f"{network.meta['steps']} steps, loss {network.meta['loss']:.4f} -> {pipeline.save_wall_net(network, out)}"
+        f"{network.meta['steps']} steps, loss {network.meta['loss']:.3g} -> {pipeline.save_wall_net(network, out)}"
     )
 
 

@@ -94,7 +94,7 @@ def test_painted_no_wall_says_that_the_rest_is_not_known():
     paint = np.zeros((32, 32), int)
     paint[4:7, 2:30] = 1
     all_known = painted(np.eye(32), paint, 1.0)
-    assert all_known.weight[20:].all() and all_known.wanted.sum() == pytest.approx(3 * 28, rel=0.15)
+    assert all_known.weight[20:].all() and all_known.target.sum() == pytest.approx(3 * 28, rel=0.15)
     paint[25:30, 25:30] = 2
     some = painted(np.eye(32), paint, 1.0)
     assert some.weight[25:30, 25:30].all() and not some.weight[10:20].any()
@@ -113,7 +113,7 @@ def test_a_movie_painted_on_one_frame_a_small_frame_and_a_stop(frame):
     stopped = ats.train_walls(
         movie, labels, steps=60, crop_px=32, batch_size=1, on_progress=heard.append, should_stop=lambda: len(heard) == 2
     )
-    assert stopped.meta["stopped"] and stopped.meta["steps"] == 20 and [p.done for p in heard] == [10, 20]
+    assert stopped.meta["stopped"] and stopped.meta["steps"] == 10 and [p.done for p in heard] == [5, 10]
 
 
 def test_going_on_starts_from_what_was_learnt(network, frame):

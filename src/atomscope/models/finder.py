@@ -109,7 +109,7 @@ class Finder:
 
     def tiles(self, image: np.ndarray, apron: int = 0) -> Iterator[Tile]:
         """Cut an image into tiles that are each shown with all that their answer depends on: :func:`cut_tiles`."""
-        return cut_tiles(image, apron, plain=self.net.inputs == 1)
+        return cut_tiles(image, apron)
 
     @cached_property
     def fast(self) -> UNet:
@@ -132,8 +132,6 @@ class Finder:
         if self.precision is not None:
             tensors["precision"] = np.stack(self.precision).astype(np.float32)
         spec: dict[str, Any] = {"kind": KIND, "widths": list(self.net.widths), "unit_px": self.unit_px}
-        if self.net.inputs != UNet.INPUTS:
-            spec["inputs"] = self.net.inputs
         if self.taught is not None and self.judge is not None:
             spec["taught"] = self.taught.to_dict()
             tensors["judge"] = self.judge.table()
@@ -162,7 +160,7 @@ class Finder:
                     raise ValueError(f"calibration of shape {curve.shape}")
             taught = Taught.from_dict(state.spec["taught"]) if state.spec.get("taught") else None
             outputs = 1 if taught is None else len(taught.classes)
-            net = UNet((widths[0], widths[1], widths[2]), outputs, inputs=int(state.spec.get("inputs", UNet.INPUTS)))
+            net = UNet((widths[0], widths[1], widths[2]), outputs)
             judge = Judge.from_table(state.tensors["judge"], outputs, outputs + MEASURES) if taught else None
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
             raise InputError(f"this finder's description is damaged ({type(error).__name__}: {error})") from error

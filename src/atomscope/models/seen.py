@@ -32,7 +32,7 @@ class Tile:
 
     Attributes
     ----------
-    pixels : Tensor, shape (1, channels, rows + ..., cols + ...)
+    pixels : Tensor, shape (1, 4, rows + ..., cols + ...)
         What the network is shown.
     row, col, size : int, int, tuple of int
         Where the part begins in the image, px, and its (rows, cols).
@@ -58,7 +58,7 @@ class Tile:
         out[self.row : self.row + rows, self.col : self.col + cols] = self.part(answer).numpy()
 
 
-def cut_tiles(image: np.ndarray, apron: int = 0, plain: bool = False) -> Iterator[Tile]:
+def cut_tiles(image: np.ndarray, apron: int = 0) -> Iterator[Tile]:
     """Cut an image into tiles that are each shown with all that their answer depends on.
 
     Parameters
@@ -66,8 +66,6 @@ def cut_tiles(image: np.ndarray, apron: int = 0, plain: bool = False) -> Iterato
     image : numpy.ndarray, shape (rows, cols), float
     apron : int
         The answer is also right so many px beyond each tile; at most 8.
-    plain : bool
-        Show the image as it is, of mean 0 and standard deviation 1, and not what :func:`as_seen` makes of it.
 
     Yields
     ------
@@ -82,14 +80,10 @@ def cut_tiles(image: np.ndarray, apron: int = 0, plain: bool = False) -> Iterato
     for r in range(0, rows, _TILE):
         # Where the continued image ends, every band and tile ends: what is beyond does not depend on the tiles.
         top, end = max(0, r + _MARGIN - reach), min(len(at_row), r + _MARGIN + _TILE + reach)
-        if plain:
-            band = (x[at_row[top:end]][:, at_col] - np.float32(mean)) / np.float32(spread)
-            shown = torch.from_numpy(band)[None, None]  # (1, 1, rows, all)
-        else:
-            shown = _shown(x, at_row, at_col, (top, end), (mean, spread))  # (1, 4, rows, all)
+        shown = _shown(x, at_row, at_col, (top, end), (mean, spread))  # (1, 4, rows, all)
         for c in range(0, cols, _TILE):
             left = max(0, c + _MARGIN - reach)
-            pixels = shown[..., left : c + _MARGIN + _TILE + reach]  # (1, channels, rows + ..., cols + ...)
+            pixels = shown[..., left : c + _MARGIN + _TILE + reach]  # (1, 4, rows + ..., cols + ...)
             size = min(_TILE, rows - r), min(_TILE, cols - c)
             yield Tile(pixels, r, c, size, r + _MARGIN - top, c + _MARGIN - left)
 

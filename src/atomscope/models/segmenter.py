@@ -28,7 +28,7 @@ KIND = "Segmenter"
 FORMAT = 1
 _TILE = 512
 _WIDTHS = (16, 32, 64)
-_RARE = 0.2  # the answer of a network that knows nothing
+_RARE = 0.2
 _REPORT_EVERY = 5
 #: Spread of the log gain, of the offset, and most of the noise that is added, in standard deviations of the image.
 _GAIN, _OFFSET, _NOISE = 0.25, 0.25, 0.3
@@ -145,6 +145,7 @@ def train_segmenter(
     params: SegmenterParams | None = None,
     *,
     init: Segmenter | None = None,
+    rare: float = _RARE,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Segmenter:
@@ -158,6 +159,8 @@ def train_segmenter(
     params : SegmenterParams, optional
     init : Segmenter, optional
         Go on from this one.
+    rare : float
+        The answer of a new network everywhere: about the part of the pixels that are to be 1.
     on_progress : callable, optional
         Its payload holds ``step`` and ``loss`` (nats a pixel and channel, mean since the last report).
     should_stop : callable, optional
@@ -172,7 +175,7 @@ def train_segmenter(
     if not examples or not any(e.weight.any() for e in examples):
         raise TrainingError("nothing is painted: paint what is to be learnt on at least one frame")
     net = new_net(len(channels), _WIDTHS)
-    net.initialise(torch.Generator().manual_seed(params.seed), _RARE)
+    net.initialise(torch.Generator().manual_seed(params.seed), rare)
     if init is not None:
         if init.channels != tuple(channels) or init.net.widths != net.widths:
             raise InputError(f"init: wanted a network of the channels {tuple(channels)}, got {init.channels}")
@@ -202,7 +205,7 @@ def train_segmenter(
 
 
 def new_net(channels: int, widths: tuple[int, int, int]) -> UNet:
-    """Return a U-Net with so many logits a pixel."""
+    """Return a U-Net that is shown the image alone and has so many logits a pixel."""
     return UNet(widths, channels, dropout=0.0, inputs=1)
 
 

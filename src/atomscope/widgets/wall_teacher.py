@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -23,6 +24,8 @@ from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.panel import button, note, row_label
 from atomscope.widgets.plots import LossPlot
 
+#: Walls, surely no wall, and what no one should paint with.
+_COLOURS: Any = {0: "transparent", 1: "#ff9f1c", 2: "#56b4e9", None: "#9aa0a6"}
 _MODEL_FILES = "Wall network (*.safetensors)"
 
 
@@ -118,6 +121,7 @@ class WallTeacher(QWidget):
                 np.zeros(stack.shape, np.uint8),
                 name=f"{image.name} painted walls",
                 metadata={KEY: {"kind": "paint"}},
+                colormap=DirectLabelColormap(color_dict=_COLOURS),
                 **placement(image),
             )
             layer.brush_size = 4
@@ -160,7 +164,11 @@ class WallTeacher(QWidget):
         )
 
     def _reports(self, batch: list[Progress]) -> None:
-        rows = [dict(p.payload) for p in batch if isinstance(p.payload, dict) and "loss" in p.payload]
+        rows = [
+            {**p.payload, "epoch": p.payload["step"]}
+            for p in batch
+            if isinstance(p.payload, dict) and "loss" in p.payload
+        ]
         if rows:
             self.loss.add(rows)
 

@@ -137,6 +137,7 @@ class WallsWidget(Panel):
             self._latest.forget()
             if not self.live.isChecked() or layer is None:
                 self._preview.remove()
+                self.count.setText("")
             return
         try:
             stack, params = stack_of(layer), self.form.params()

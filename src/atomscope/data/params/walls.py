@@ -55,9 +55,7 @@ class WallTrainParams(Params):
 
     steps: int = field(240, "Steps", "Training steps, each on a batch of crops of the painted frames.", ge=1)
     learning_rate: float = field(4e-3, "Learning rate", "Peak of the one-cycle schedule.", advanced=True, gt=0.0)
-    crop_px: int = field(
-        96, "Crop", "Side of a training crop in px, rounded down to a multiple of 8.", advanced=True, ge=32, le=512
-    )
+    crop_px: int = field(96, "Crop", "Side of a training crop in px.", advanced=True, ge=32, le=512)
     batch_size: int = field(8, "Batch", "Crops a training step.", advanced=True, ge=1)
     band_px: float = field(
         1.5, "Half-width", "Pixels so near to the painted middle line count as wall.", unit="px", advanced=True, ge=0.5
