@@ -182,7 +182,7 @@ def zoom(how: dict[str, str]) -> None:
 def tiles(how: dict[str, str]) -> None:
     """Print how much the answer changes with the tiles."""
     stack, _ = image("graphene", size_px=512, dose=1.0, seed=FIRST)
-    finder = importlib.import_module("atomscope.models.finder")
+    finder = importlib.import_module("atomscope.models.seen")
     tables = []
     for side in (512, 192, 64):
         finder._TILE = side
