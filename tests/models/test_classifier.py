@@ -137,3 +137,11 @@ def test_planted_defects_are_located_from_labels_of_crops(seed, kind):
     error = np.hypot(found["row"] - where[:, 0], found["col"] - where[:, 1])[labels == "defect"]
     assert (error <= 64 / 8).mean() >= 0.9
     assert error.median() <= 64 / 8
+
+
+def test_a_defect_near_the_edge_of_a_crop_is_not_seen_at_the_edge_itself(model):
+    crops, _, _ = spots(2)
+    at = np.arange(32)
+    near = crops[0] + np.exp(-((at[:, None] - 16) ** 2 + (at - 6) ** 2) / (2 * 1.5**2))
+    found = ats.locate(model, near).table
+    assert len(found) == 1 and np.hypot(found["row"] - 16, found["col"] - 6)[0] < 4

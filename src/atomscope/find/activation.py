@@ -17,7 +17,7 @@ from atomscope.find.prepare import prepare
 logger = logging.getLogger(__name__)
 
 #: Maps are smoothed by this much, and two peaks nearer than APART are one; in units of the network's reach.
-_SMOOTH, _APART = 0.5, 1.25
+_SMOOTH, _APART = 0.6, 1.25
 
 
 class ActivationNetwork(Protocol):
@@ -47,10 +47,11 @@ def peaks_of(network: ActivationNetwork, image: np.ndarray) -> list[tuple[np.nda
     """Return (places, heights) of the peaks of every class's map, places in px of the image, shape (n, 2)."""
     out = []
     for each in network.activation(image):
-        smooth = ndimage.gaussian_filter(each, _SMOOTH * network.reach / network.stride, mode="nearest")
+        # Beyond the edge nothing speaks for anything: the network mirrors there, and would see a near defect twice.
+        smooth = ndimage.gaussian_filter(each, _SMOOTH * network.reach / network.stride, mode="constant")
         row, col = local_maxima(smooth)
         height = smooth[row, col].astype(np.float64)
-        place = np.c_[subpixel(smooth, row, col)] * network.stride
+        place = np.clip(np.c_[subpixel(smooth, row, col)] * network.stride, 0, np.array(image.shape) - 1)
         keep = drop_close(place, height, _APART * network.reach)
         out.append((place[keep], height[keep]))
     return out

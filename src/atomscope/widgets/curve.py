@@ -37,6 +37,8 @@ class Curve(pg.GraphicsLayoutWidget):
         self.plot.setLabel("left", y, color=_GREY)
         self.plot.setLabel("bottom", x, color=_GREY)
         self.plot.getAxis("left").setWidth(52)
+        for side in ("left", "bottom"):
+            self.plot.getAxis(side).enableAutoSIPrefix(False)
         grey = pg.mkPen(None)
         self._low = self.plot.plot(pen=grey)
         self._high = self.plot.plot(pen=grey)

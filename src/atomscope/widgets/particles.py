@@ -54,6 +54,8 @@ class ParticlesWidget(Panel):
         self.body.addWidget(self.box)
         self.heading("Order", "S = mean cos 2(angle - director): 1 when all lie alike. Drag the line to go to a frame.")
         self.order = Curve("frame", "S", self._go_to)
+        self.order.plot.setYRange(0, 1)
+        self.order.hide()
         self.body.addWidget(self.order)
         self.order_note = note("Shows when all frames are done.")
         self.body.addWidget(self.order_note)
@@ -208,6 +210,8 @@ class ParticlesWidget(Panel):
         work.note_source()
         work.note("particles", params)
         table = pipeline.order_parameter(sites)
+        self.box.loss.hide()  # it has said what it could, and the order wants the room
+        self.order.show()
         self.order.show_curve(table["frame"].to_numpy(), table["order"].to_numpy(), table["order_sd"].to_numpy())
         self._ordered = weakref.ref(layer), table.set_index("frame")
         self._frame_changed()
