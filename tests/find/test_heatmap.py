@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from atomscope.data.params import FindParams
 from atomscope.errors import ParameterError
@@ -25,6 +26,9 @@ class Blobs:
 
     def probability(self, height):
         return height
+
+    def place_error(self, height):
+        return np.full(np.shape(height), np.inf)
 
     def answer(self, picture):
         self.seen = picture.shape
@@ -108,3 +112,25 @@ def test_a_threshold_without_a_method_is_ambiguous():
     frame = image("graphene", size_px=96, snr=20, seed=3)[0].frame(0)
     with pytest.raises(ParameterError, match="choose one of them"):
         find_in_frame(frame, FindParams(method="auto", threshold=0.5), network=Blobs())
+
+
+class Sure(Blobs):
+    """A network that knows its places to a hundredth of a pixel."""
+
+    def place_error(self, height):
+        return np.full(np.shape(height), 0.01)
+
+
+def test_a_fit_gives_way_to_a_network_that_knows_the_place_better():
+    frame = image("graphene", size_px=128, dose=20, seed=2)[0].frame(0)
+    params = FindParams(method="network", threshold=0.6)
+    found, _ = detect_by_network(prepare(frame), Blobs(), threshold=0.6)
+    fitted = find_in_frame(frame, params, network=Blobs())
+    given = find_in_frame(frame, params, network=Sure())
+    at = np.c_[found.row, found.col]
+
+    def distance(table):
+        return np.median(cKDTree(at).query(table[["row", "col"]].to_numpy())[0])
+
+    assert distance(given) < 0.1 * distance(fitted)
+    assert given["row_sd"].median() < 0.02 < fitted["row_sd"].median()

@@ -14,6 +14,7 @@ NAMES = {
     "graphene_defects.tif": ((512, 512), 0.014),
     "gold_grain_boundary.ome.tif": ((512, 512), 0.020),
     "perovskite.ome.tif": ((512, 512), 0.020),
+    "graphene_stone_wales.ome.tif": ((448, 448), 0.014),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -12,8 +13,8 @@ from atomscope.data import OnProgress, Provenance, ShouldStop, Sites, Stack, rep
 from atomscope.data.params import FindParams
 from atomscope.data.sites import add_flags
 from atomscope.errors import ParameterError, Stopped
-from atomscope.find.columns import fit_columns
-from atomscope.find.detect import Detection, clear, detect
+from atomscope.find.columns import Fit, fit_columns
+from atomscope.find.detect import Detection, detect, faint_lattice
 from atomscope.find.doubt import QUANTITIES, Committee, doubt_at
 from atomscope.find.heatmap import Network, detect_by_network
 from atomscope.find.peaks import drop_close
@@ -88,7 +89,7 @@ def find_in_frame(
     spacing, level, apart = params.spacing_px, params.threshold, params.min_separation
     heights = level if params.method == "peaks" else None  # a network's threshold is a probability
     found = detect(ready, spacing_px=spacing, threshold=heights, min_separation=apart)
-    if network is not None and (params.method == "network" or (params.method == "auto" and not clear(found))):
+    if network is not None and (params.method == "network" or (params.method == "auto" and faint_lattice(found))):
         found, probability = detect_by_network(
             ready, network, spacing_px=spacing, threshold=level, min_separation=apart, seen=found
         )
@@ -179,7 +180,7 @@ def find_atoms(
 
 
 def _fitted(frame: Frame, found: Detection, params: FindParams) -> pd.DataFrame:
-    fit = fit_columns(frame.image, frame.good, found.row, found.col, 1.15 * found.sigma)
+    fit = _known_places(fit_columns(frame.image, frame.good, found.row, found.col, 1.15 * found.sigma), found)
     sign = -1.0 if params.polarity == "dark" else 1.0
     significance = np.where(fit.failed, found.snr, fit.amplitude / np.maximum(fit.amplitude_sd, 1e-30))
     described = np.where(fit.failed, 0.5, 1 / (1 + (fit.residual / np.maximum(fit.amplitude, 1e-30)) ** 2))
@@ -205,6 +206,26 @@ def _fitted(frame: Frame, found: Detection, params: FindParams) -> pd.DataFrame:
     keep = drop_close(place, found.snr, 0.5 * params.min_separation * found.spacing)
     keep &= ((place >= -0.5) & (place <= np.array(frame.image.shape) - 0.5)).all(axis=1)
     return table[keep]
+
+
+def _known_places(fit: Fit, found: Detection) -> Fit:
+    """Weigh fitted places with those of a network that knows its errors.
+
+    A network has seen the lattice round a faint column, the fit only the column. The error of both together is said
+    to be that of the better one: they saw the same noise.
+    """
+    if found.place_sd is None:
+        return fit
+    known = found.place_sd
+    new: dict[str, np.ndarray] = {}
+    for name, start in (("row", found.row), ("col", found.col)):
+        place, error = getattr(fit, name), getattr(fit, f"{name}_sd")
+        use = np.isfinite(error) & np.isfinite(known) & ~fit.failed
+        weight = np.where(use, 1 / np.where(use, known, 1.0) ** 2, 0.0)
+        own = np.where(use, 1 / np.where(use, np.maximum(error, 1e-6), 1.0) ** 2, 1.0)
+        new[name] = np.where(use, (own * place + weight * start) / (own + weight), place)
+        new[f"{name}_sd"] = np.where(use, np.minimum(error, known), error)
+    return replace(fit, **new)
 
 
 def _unfitted(frame: Frame, found: Detection) -> pd.DataFrame:

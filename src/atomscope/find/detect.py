@@ -37,6 +37,8 @@ class Detection:
     confidence : float
         Confidence in a lattice, 0 to 1.
     source : {"autocorrelation", "scale-space", "default"}
+    place_sd : numpy.ndarray, shape (n,), px, optional
+        Standard error of the places along each axis, where what found them knows it.
     """
 
     row: np.ndarray
@@ -46,6 +48,7 @@ class Detection:
     spacing: float
     confidence: float
     source: str
+    place_sd: np.ndarray | None = None
 
 
 def detect(
@@ -97,9 +100,10 @@ def detect(
     return Detection(row[keep], col[keep], height[keep] / noise, width, float(spacing), confidence, source)
 
 
-def clear(found: Detection) -> bool:
-    """Whether the columns stand so far out of the noise that nothing better than maxima is needed."""
-    return len(found.snr) > 0 and float(np.median(found.snr)) > _CLEAR
+def faint_lattice(found: Detection) -> bool:
+    """Whether there is a lattice whose columns do not stand out by themselves: more than maxima is needed."""
+    lattice = found.source == "autocorrelation" and found.confidence >= LATTICE_CONFIDENCE
+    return lattice and not (len(found.snr) > 0 and float(np.median(found.snr)) > _CLEAR)
 
 
 def _maxima(frame: Frame, spectrum: Spectrum, s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:

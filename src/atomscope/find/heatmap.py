@@ -38,6 +38,9 @@ class Network(Protocol):
     def probability(self, height: np.ndarray) -> np.ndarray:
         """Return the probability that maxima of these heights are columns."""
 
+    def place_error(self, height: np.ndarray) -> np.ndarray:
+        """Return the standard error of the place of maxima of these heights, px at ``unit_px``; inf where unknown."""
+
 
 def detect_by_network(
     frame: Frame,
@@ -89,7 +92,9 @@ def detect_by_network(
         at = np.clip(np.rint(place).astype(int), 0, np.array(frame.image.shape) - 1)
         keep &= frame.good[at[:, 0], at[:, 1]]
     place, p = place[keep], p[keep]
-    return Detection(place[:, 0], place[:, 1], p, seen.sigma, float(spacing), seen.confidence, seen.source), p
+    error = network.place_error(height[keep].astype(np.float64)) * (frame.image.shape[0] / answer.shape[0])
+    found = Detection(place[:, 0], place[:, 1], p, seen.sigma, float(spacing), seen.confidence, seen.source, error)
+    return found, p
 
 
 def zoom_to(network: Network, image: np.ndarray, sigma: float) -> np.ndarray:

@@ -73,6 +73,10 @@ class DropoutCommittee:
         """Return the probability that maxima of the answer of these heights are columns."""
         return self.finder.probability(height)
 
+    def place_error(self, height: np.ndarray) -> np.ndarray:
+        """Return the standard error of the place of maxima of these heights, px at ``unit_px``."""
+        return self.finder.place_error(height)
+
     @torch.inference_mode()
     def votes(self, image: np.ndarray) -> Iterator[Votes]:
         """Yield what the members say, tile by tile."""
@@ -133,6 +137,10 @@ class Ensemble:
     def probability(self, height: np.ndarray) -> np.ndarray:
         """Return the probability that maxima of the mean answer of these heights are columns, in the members' mean."""
         return np.mean([m.probability(height) for m in self.members], axis=0)
+
+    def place_error(self, height: np.ndarray) -> np.ndarray:
+        """Return the standard error of places of maxima of these heights, px at ``unit_px``: the members' mean."""
+        return np.mean([m.place_error(height) for m in self.members], axis=0)
 
     @torch.inference_mode()
     def votes(self, image: np.ndarray) -> Iterator[Votes]:

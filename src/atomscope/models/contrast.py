@@ -1,4 +1,4 @@
-"""Bring the contrast of an image to the same all over, so that a network need not know thick from thin."""
+"""Bring the contrast of an image to the same all over, and filter it for spots: what a network need not learn."""
 
 from __future__ import annotations
 
@@ -31,6 +31,32 @@ def even_contrast(x: Tensor) -> Tensor:
     x = x - mean
     spread = _spread(avg_pool2d(x * x, _BLOCK), x)  # (n, 1, rows, cols)
     return x / spread.sqrt().clamp(min=_LEAST)
+
+
+def spot_response(x: Tensor, width: float) -> Tensor:
+    """Return minus the scale-normalised Laplacian of a Gaussian of images, 1 for noise that is white.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, 1, rows, cols), float32
+    width : float, px
+        Standard deviation of the Gaussian.
+
+    Returns
+    -------
+    Tensor, shape (n, 1, rows, cols), float32
+    """
+    reach = round(4 * width)
+    at = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device) / width
+    smooth = torch.exp(-0.5 * at**2)
+    curved = (1 - at**2) * smooth
+    curved = curved - smooth * (curved.sum() / smooth.sum())  # a constant has no spots
+    norm = (2 * (curved.square().sum() * smooth.square().sum() + (curved * smooth).sum().square())).sqrt()
+    x = _mirrored(_mirrored(x, reach, 2), reach, 3)
+    down, along = smooth.view(1, 1, -1, 1), smooth.view(1, 1, 1, -1)
+    rows = conv2d(conv2d(x, curved.view(1, 1, -1, 1)), along)  # (n, 1, rows, cols)
+    cols = conv2d(conv2d(x, down), curved.view(1, 1, 1, -1))  # (n, 1, rows, cols)
+    return (rows + cols) / norm
 
 
 def _spread(blocks: Tensor, like: Tensor) -> Tensor:

@@ -15,19 +15,21 @@ from atomscope.data import ModelState
 from atomscope.errors import InputError
 from atomscope.models.bragg import WINDOW, repeating, window_rows
 from atomscope.models.contrast import REACH as CONTRAST_REACH
-from atomscope.models.contrast import even_contrast
+from atomscope.models.contrast import even_contrast, spot_response
 from atomscope.models.smooth import beta_curve
 from atomscope.models.unet import UNet
 
 KIND = "Finder"
 #: Version of the layout of a checkpoint's tensors and meta.
-FORMAT = 2
+FORMAT = 3
 #: Side of a tile, px, without the margin that it is shown with: memory for an image of any size.
 _TILE = 512
 #: The image is continued by so many mirrored pixels.
 _MARGIN = 16
 #: A lattice that can just be seen is faint beside the noise of the image.
 _LOUDER = 2.0
+#: Widths of the spots that are looked for, px.
+_SPOTS = (1.6, 2.5)
 
 
 @dataclass(frozen=True)
@@ -44,16 +46,25 @@ class Finder:
         Heights of maxima of the answer, ascending, and how often such a maximum is a column.
     meta : dict
         The model card: data, seed, steps, scores.
+    precision : tuple of numpy.ndarray, optional
+        Heights of maxima, ascending, and the standard error of their place along each axis, px at ``unit_px``.
     """
 
     net: UNet
     unit_px: float
     calibration: tuple[np.ndarray, np.ndarray]
     meta: dict[str, Any] = field(default_factory=dict)
+    precision: tuple[np.ndarray, np.ndarray] | None = None
 
     def probability(self, height: np.ndarray) -> np.ndarray:
         """Return the probability that maxima of the answer of these heights are columns, like ``height``, float64."""
         return np.interp(height, *self.calibration)
+
+    def place_error(self, height: np.ndarray) -> np.ndarray:
+        """Return the standard error of the place of maxima of these heights, px at ``unit_px``; inf where unknown."""
+        if self.precision is None:
+            return np.full(np.shape(height), np.inf)
+        return np.interp(height, *self.precision)
 
     @torch.inference_mode()
     def answer(self, image: np.ndarray) -> np.ndarray:
@@ -101,11 +112,16 @@ class Finder:
             first = max(0, low - CONTRAST_REACH) // UNet.MULTIPLE * UNet.MULTIPLE
             last = min(len(at_row), -(-(high + CONTRAST_REACH) // UNet.MULTIPLE) * UNet.MULTIPLE)
             band = (x[at_row[first:last]][:, at_col] - np.float32(mean)) / np.float32(spread)
-            even = even_contrast(torch.from_numpy(band)[None, None])[:, :, low - first : high - first]
-            shown = _as_seen(even, [w - low for w in windows])[:, :, top - low : end - low]  # (1, 2, rows, all)
+            even = even_contrast(torch.from_numpy(band)[None, None])  # (1, 1, rows, all)
+            lattice = repeating(even[:, :, low - first : high - first], [w - low for w in windows])
+            shown = _together(
+                even[:, :, top - first : end - first],
+                lattice[:, :, top - low : end - low],
+                [spot[:, :, top - first : end - first] for spot in _spots(even)],
+            )  # (1, 4, rows, all)
             for c in range(0, cols, _TILE):
                 left = max(0, c + _MARGIN - reach)
-                pixels = shown[..., left : c + _MARGIN + _TILE + reach]  # (1, 2, rows + ..., cols + ...)
+                pixels = shown[..., left : c + _MARGIN + _TILE + reach]  # (1, 4, rows + ..., cols + ...)
                 size = min(_TILE, rows - r), min(_TILE, cols - c)
                 yield Tile(pixels, r, c, size, r + _MARGIN - top, c + _MARGIN - left)
 
@@ -127,6 +143,8 @@ class Finder:
         weights = {name: t for name, t in self.net.state_dict().items() if t.is_floating_point()}
         tensors = {name: t.detach().numpy().copy() for name, t in weights.items()}
         tensors["calibration"] = np.stack(self.calibration).astype(np.float32)
+        if self.precision is not None:
+            tensors["precision"] = np.stack(self.precision).astype(np.float32)
         spec = {"kind": KIND, "widths": list(self.net.widths), "unit_px": self.unit_px}
         return ModelState(spec, (UNet.MULTIPLE, UNet.MULTIPLE), 1, tensors, {"format": FORMAT, **self.meta})
 
@@ -147,20 +165,23 @@ class Finder:
             widths = tuple(int(n) for n in state.spec["widths"])
             unit = float(state.spec["unit_px"])
             calibration = np.array(state.tensors["calibration"], np.float64)
-            if calibration.ndim != 2 or len(calibration) != 2:
-                raise ValueError(f"calibration of shape {calibration.shape}")
+            precision = np.array(state.tensors.get("precision", np.zeros((2, 0))), np.float64)
+            for curve in (calibration, precision):
+                if curve.ndim != 2 or len(curve) != 2:
+                    raise ValueError(f"calibration of shape {curve.shape}")
             net = UNet((widths[0], widths[1], widths[2]))
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
             raise InputError(f"this finder's description is damaged ({type(error).__name__}: {error})") from error
         wanted = {name: t for name, t in net.state_dict().items() if t.is_floating_point()}
-        wrong = sorted(set(wanted) ^ (set(state.tensors) - {"calibration"}))
+        wrong = sorted(set(wanted) ^ (set(state.tensors) - {"calibration", "precision"}))
         wrong += [n for n, t in state.tensors.items() if n in wanted and tuple(t.shape) != tuple(wanted[n].shape)]
         wrong += [n for n, t in state.tensors.items() if not np.isfinite(t).all()]
         if wrong:
             raise InputError(f"this finder is damaged or of another architecture: see {', '.join(wrong[:4])}")
         net.load_state_dict({n: torch.from_numpy(np.array(state.tensors[n], np.float32)) for n in wanted}, strict=False)
         meta = {k: v for k, v in state.meta.items() if k != "format"}
-        return cls(net.eval(), unit, (calibration[0], calibration[1]), meta)
+        known = (precision[0], precision[1]) if precision.size else None
+        return cls(net.eval(), unit, (calibration[0], calibration[1]), meta, known)
 
 
 @dataclass(frozen=True)
@@ -169,7 +190,7 @@ class Tile:
 
     Attributes
     ----------
-    pixels : Tensor, shape (1, 2, rows + ..., cols + ...)
+    pixels : Tensor, shape (1, 4, rows + ..., cols + ...)
         What the network is shown.
     row, col : int
         Where the part begins in the image, px.
@@ -198,7 +219,10 @@ class Tile:
 
 
 def as_seen(x: Tensor) -> Tensor:
-    """Return what a network is shown of images: the image with even contrast, and what repeats in it.
+    """Return what a network is shown of images.
+
+    The image with even contrast, what repeats in it, and how well a spot of either of two widths fits at each pixel: a
+    faint lone column is best seen by a filter wider than a small network would come to learn.
 
     Parameters
     ----------
@@ -207,13 +231,18 @@ def as_seen(x: Tensor) -> Tensor:
 
     Returns
     -------
-    Tensor, shape (n, 2, rows, cols), float32
+    Tensor, shape (n, 4, rows, cols), float32
     """
-    return _as_seen(even_contrast(x))
+    even = even_contrast(x)  # (n, 1, rows, cols)
+    return _together(even, repeating(even), _spots(even))
 
 
-def _as_seen(even: Tensor, rows_at: list[int] | None = None) -> Tensor:
-    return torch.cat((even, _LOUDER * repeating(even, rows_at)), 1)  # (n, 2, rows, cols)
+def _spots(even: Tensor) -> list[Tensor]:
+    return [even_contrast(spot_response(even, width)) for width in _SPOTS]
+
+
+def _together(even: Tensor, lattice: Tensor, spots: list[Tensor]) -> Tensor:
+    return torch.cat((even, _LOUDER * lattice, *spots), 1)  # (n, 4, rows, cols)
 
 
 def _spread(x: np.ndarray) -> float:

@@ -21,8 +21,8 @@ from atomscope.models.unet import UNet
 
 #: Number of a batch in, images and answers (batch, side, side) out.
 Draw = Callable[[int], tuple[np.ndarray, np.ndarray]]
-#: Cross-entropy of a network that knows nothing, nats a pixel: the loss begins at about 1.
-_RARE = 0.15
+#: Share of a usual frame that its columns take, which weighs as it is; fewer than the second weigh as that.
+_SHARE, _LEAST_SHARE = 0.3, 0.01
 _PEAK, _BETAS = 4e-3, (0.9, 0.99)
 
 
@@ -82,21 +82,25 @@ class FinderTraining:
     def _step(self) -> float:
         images, wanted = (torch.from_numpy(a)[:, None] for a in self.draw(self.done))  # (batch, 1, side, side) twice
         self._chance.manual_seed((self.seed + 1) * 1_000_003 + self.done)  # A resumed run forgets the same channels.
-        images = as_seen(images).contiguous(memory_format=torch.channels_last)  # (batch, 2, side, side)
+        images = as_seen(images).contiguous(memory_format=torch.channels_last)  # (batch, 4, side, side)
         logits = self.net(images)  # (batch, 1, side, side)
         loss = finder_loss(logits, wanted)
         loss.backward()
         self.optimizer.step(one_cycle(self.done / self.steps, _PEAK))
         return float(loss.detach())
 
-    def finder(self, calibration: tuple[np.ndarray, np.ndarray] | None = None, **meta: Any) -> Finder:
+    def finder(
+        self,
+        calibration: tuple[np.ndarray, np.ndarray] | None = None,
+        precision: tuple[np.ndarray, np.ndarray] | None = None,
+        **meta: Any,
+    ) -> Finder:
         """Return the finder as it is now; uncalibrated, heights count as probabilities."""
         plain = np.array([0.0, 1.0])
         net = UNet(self.net.widths)
         net.load_state_dict(self.net.state_dict())
-        return Finder(
-            net.eval(), self.unit_px, calibration or (plain, plain), {"seed": self.seed, "steps": self.done, **meta}
-        )
+        meta = {"seed": self.seed, "steps": self.done, **meta}
+        return Finder(net.eval(), self.unit_px, calibration or (plain, plain), meta, precision)
 
     def state(self) -> ModelState:
         """Return everything that a resumed run needs."""
@@ -117,8 +121,10 @@ class FinderTraining:
 
 
 def finder_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Return the cross-entropy of the answers over its value for a sure answer of "rare"; scalar.
+    """Return the cross-entropy of the answers, every frame with a weight of its own; scalar.
 
-    Columns are not weighted up: a probability is to be one.
+    A frame with few columns has little to lose: over its loss is put the share of the frame that its columns take.
+    Within a frame columns are not weighted up: a probability is to be one.
     """
-    return binary_cross_entropy_with_logits(logits, wanted) / _RARE
+    each = binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean((1, 2, 3))  # (n,)
+    return (each * _SHARE / (wanted.mean((1, 2, 3)) + _LEAST_SHARE)).mean()

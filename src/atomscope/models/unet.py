@@ -1,4 +1,4 @@
-"""A compact U-Net: an image and what repeats in it in, the logit of a column's centre at every pixel out."""
+"""A compact U-Net: an image and what stands out of it in, the logit of a column's centre at every pixel out."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class UNet(nn.Module):
     """
 
     #: Channels of what it is shown: see ``finder.as_seen``.
-    INPUTS = 2
+    INPUTS = 4
     #: Rows and columns of the image must be a multiple of this.
     MULTIPLE = 8
     #: Pixels farther than this do not change the answer.
@@ -103,7 +103,7 @@ class UNet(nn.Module):
         self.drop_coarse, self.drop_middle = Dropout(dropout), Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits, shape (n, outputs, rows, cols), of what is seen, shape (n, 2, rows, cols)."""
+        """Return logits, shape (n, outputs, rows, cols), of what is seen, shape (n, 4, rows, cols)."""
         return self.decode(*self.encode(x))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

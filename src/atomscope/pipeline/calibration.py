@@ -40,6 +40,9 @@ class _Raw:
     def probability(self, height: np.ndarray) -> np.ndarray:
         return height
 
+    def place_error(self, height: np.ndarray) -> np.ndarray:
+        return self.finder.place_error(height)
+
 
 def calibrate_as_used(finder: Finder, frames: int = FRAMES) -> Finder:
     """Return the finder with probabilities that are true for what :func:`~atomscope.pipeline.find_atoms` finds.

@@ -108,6 +108,10 @@ class WhenAsked:
         """Return the probability that maxima of these heights are columns."""
         return self._finder.probability(height)
 
+    def place_error(self, height: np.ndarray) -> np.ndarray:
+        """Return the standard error of the place of maxima of these heights, px at ``unit_px``."""
+        return self._finder.place_error(height)
+
 
 @lru_cache(maxsize=16)
 def _load(path: Path, changed: int) -> Finder:

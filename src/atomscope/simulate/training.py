@@ -13,7 +13,7 @@ from atomscope.simulate.surroundings import measured, surroundings
 
 #: Column width (standard deviation) at which a network is trained, px, and the range round it, in units of it.
 UNIT_PX = 2.0
-_WIDTH = (0.65, 1.6)
+_WIDTH = (0.55, 1.6)
 #: How often there is a lattice, and how often there is nothing; else columns without a lattice.
 _LATTICE, _NOTHING = 0.5, 0.08
 

@@ -13,8 +13,9 @@ class FindParams(Params):
     method: Literal["auto", "peaks", "network"] = field(
         "peaks",
         "Method",
-        "peaks: maxima over the noise, fast. network: trained on simulated images, for faint columns. "
-        "auto: frame by frame, peaks where half of them stand 8 times over the filtered noise, else the network.",
+        "peaks: maxima over the noise, fast. network: trained on simulated images, for faint lattices. auto: frame by "
+        "frame, the network for a lattice whose median column stands less than 8 times over the filtered noise, "
+        "else peaks.",
     )
     model: str | None = field(
         None,
