@@ -21,6 +21,7 @@ _PUBLIC = {
     "ParticleParams": "atomscope.data.params",
     "SegmenterParams": "atomscope.data.params",
     "SimulateParams": "atomscope.data.params",
+    "TeachParams": "atomscope.data.params",
     "StructureParams": "atomscope.data.params",
     "SimulateWallsParams": "atomscope.data.params",
     "WallParams": "atomscope.data.params",
@@ -63,6 +64,9 @@ _PUBLIC = {
     "layers": "atomscope.pipeline",
     "save": "atomscope.pipeline",
     "load": "atomscope.pipeline",
+    "train_finder": "atomscope.pipeline",
+    "save_finder": "atomscope.pipeline",
+    "load_finder": "atomscope.pipeline",
 }
 
 __all__ = ["__version__", "simulate", *sorted(_PUBLIC)]

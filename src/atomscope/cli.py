@@ -17,6 +17,7 @@ from atomscope import __version__
 from atomscope.data import Progress
 from atomscope.data.params import (
     RVAE,
+    CandidateParams,
     ClusterParams,
     CompareParams,
     CropParams,
@@ -24,9 +25,12 @@ from atomscope.data.params import (
     FitParams,
     GridParams,
     Params,
+    ParticleParams,
     QualityParams,
+    SegmenterParams,
     SimulateParams,
     StructureParams,
+    TeachParams,
     WallParams,
     WallTrainParams,
 )
@@ -266,6 +270,101 @@ def train_walls(file: Path, labels: Path, key: str | None, out: Path, **values: 
     click.echo(
         f"{network.meta['steps']} steps, loss {network.meta['loss']:.4f} -> {pipeline.save_wall_net(network, out)}"
     )
+
+
+@main.command()
+@DATA
+@click.argument("annotations", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@KEY
+@click.option("--regions", type=click.Path(path_type=Path), help="Table frame, row0, col0, row1, col1: all is marked.")
+@click.option("--frame", type=int, default=0, help="Frame that labels of one frame belong to (default: 0).")
+@click.option("--start", default="shipped", help="shipped, nothing, or a finder's file (default: shipped).")
+@flags(TeachParams)
+def teach(
+    file: Path,
+    annotations: Path,
+    out: Path,
+    key: str | None,
+    regions: Path | None,
+    frame: int,
+    start: str,
+    **values: Any,
+) -> None:
+    """Teach a finder from ANNOTATIONS of FILE (a table of sites, or painted labels as tif); write it to OUT.
+
+    Run it again to go on after a stop. Then: atomscope find FILE --method network --model OUT.
+    """
+    from atomscope import pipeline
+
+    stack, bar = pipeline.open(file, key=key), Bar()
+    finder = pipeline.train_finder(
+        stack,
+        pipeline.read_annotation_file(annotations, stack, frame),
+        take(TeachParams, values),
+        regions=None if regions is None else pipeline.read_regions_file(regions),
+        start=None if start == "nothing" else start,
+        checkpoint=out.with_name(f"{out.stem}.part.safetensors"),
+        on_progress=bar,
+    )
+    bar.close()
+    path = pipeline.save_finder(finder, out)
+    told = ", ".join(f"{n} {name}" for name, n in finder.meta["annotated"].items())
+    click.echo(f"taught on {told}; F1 to be expected {finder.meta['expected_f1']:.3f} -> {path}")
+
+
+@main.command()
+@DATA
+@KEY
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Table to write, .parquet or .csv.")
+@click.option("--order", type=click.Path(path_type=Path), help="Also write the order of each frame, .csv.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Painted labels: a network is taught by them first.")
+@click.option("--labels-frame", type=int, default=0, help="Frame of labels of a single frame  (default: 0)")
+@click.option("--network-out", type=click.Path(path_type=Path), help="File for the network that was taught.")
+@flags(ParticleParams, SegmenterParams)
+def particles(
+    file: Path,
+    key: str | None,
+    out: Path | None,
+    order: Path | None,
+    labels: Path | None,
+    labels_frame: int,
+    network_out: Path | None,
+    **values: Any,
+) -> None:
+    """Find the particles of FILE, with size and orientation, and write a table with a row each."""
+    from atomscope import pipeline
+
+    stack, bar, network = pipeline.open(file, key=key), Bar(), None
+    if labels is not None:
+        painted, fields = pipeline.open(labels), take(SegmenterParams, values)
+        network = pipeline.train_particles(
+            stack, painted.data, fields, frame=labels_frame, out=network_out, on_progress=bar
+        )
+    sites = pipeline.find_particles(stack, take(ParticleParams, values), network=network, on_progress=bar)
+    bar.close()
+    out = out or Path(f"{stack.name}_particles.parquet")
+    pipeline.save_table(sites, out)
+    if order is not None:
+        pipeline.order_parameter(sites).to_csv(order, index=False)
+    click.echo(f"{len(sites)} particles in {stack.n_frames} frame(s) -> {out}")
+
+
+@main.command()
+@DATA
+@KEY
+@click.option("--frame", type=int, default=0, help="Frame to look at  (default: 0)")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Table to write, .parquet or .csv.")
+@flags(CandidateParams)
+def candidates(file: Path, key: str | None, frame: int, out: Path | None, **values: Any) -> None:
+    """List the places where a frame of FILE differs from its own lattice: candidate defects."""
+    from atomscope import pipeline
+
+    stack = pipeline.open(file, key=key)
+    sites = pipeline.defect_candidates(stack, take(CandidateParams, values), frame=frame)
+    out = out or Path(f"{stack.name}_candidates.parquet")
+    pipeline.save_table(sites, out)
+    click.echo(f"{len(sites)} candidates in frame {frame} -> {out}")
 
 
 @main.command()

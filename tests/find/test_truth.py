@@ -97,3 +97,9 @@ def test_vacancies_are_not_filled_in():
     result = match(find_in_frame(stack.frame(0)), truth, 3.0, shape=stack.frame_shape, margin=9)
     assert (~truth.table["present"]).sum() > 5
     assert result.f1 >= 0.99
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_few_bright_dopants_do_not_hide_the_lattice(seed):
+    *_, result = found_and_truth("graphene", seed, size_px=400, substitutions=0.03, snr=5)
+    assert result.f1 > 0.98

@@ -64,6 +64,20 @@ def test_columns_are_bright_where_the_truth_says_and_vacancies_are_not(name):
             assert by_kind["vacancy", letter] < 0.7 * by_kind["atom", letter]
 
 
+def test_the_nanorods_are_where_their_truth_says_and_lose_their_order():
+    import atomscope as ats
+
+    stack = ats.open(FOLDER / "nanorods.ome.tif")
+    assert stack.shape == (16, 288, 288) and stack.pixel_axes[0].scale == pytest.approx(0.6)
+    truth = pd.read_parquet(FOLDER / "nanorods_truth.parquet")
+    order = ats.order_parameter(truth)["order"]
+    assert order.iloc[0] > 0.95 and order.iloc[-1] < 0.6
+    t = truth[truth.frame == 9]
+    frame = stack.frame(9).astype(float)
+    r, c = (np.rint(t[k]).astype(int).clip(0, 287) for k in ("row", "col"))
+    assert np.median(frame[r, c]) > 1.5 * np.median(frame)
+
+
 def test_the_script_makes_the_same_files_again(tmp_path):
     module = script()
     assert set(module.SAMPLES) == set(NAMES)

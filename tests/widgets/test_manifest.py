@@ -34,10 +34,12 @@ def test_every_menu_is_one_that_napari_shows():
 def test_the_docks_are_there():
     assert [w.display_name for w in MANIFEST.contributions.widgets] == [
         "Find atoms",
+        "Teach a finder",
         "Extract patches",
         "Train rVAE",
         "Latent explorer",
         "Defects and structure",
+        "Particles",
         "Walls",
         "Quality",
         "Runs",
@@ -63,8 +65,8 @@ def test_neither_torch_nor_qt_is_loaded_by_importing_the_plugin():
 def test_the_docks_do_not_load_torch():
     code = (
         "import sys\n"
-        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, quality, runs\n"
-        "from atomscope.widgets import structure, train_rvae, walls\n"
+        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, particles, quality, runs\n"
+        "from atomscope.widgets import structure, teach, train_rvae, walls\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -3,6 +3,7 @@
 from atomscope.display.colors import colormap_rgba, is_angle, is_categorical, recolor
 from atomscope.display.layers import image_layer, layers, points_layer, vectors_layer
 from atomscope.display.overlay import overlay_layer
+from atomscope.display.particles import axes_layer, labels_layer
 from atomscope.display.picture import draw_sites
 from atomscope.display.pictures import manifold_layer, patch_boxes
 from atomscope.display.spatial import spatial_kwargs
@@ -10,12 +11,14 @@ from atomscope.display.structure import structure_layers
 from atomscope.display.walls import domains_layer, wall_paths_layer
 
 __all__ = [
+    "axes_layer",
     "colormap_rgba",
     "domains_layer",
     "draw_sites",
     "image_layer",
     "is_angle",
     "is_categorical",
+    "labels_layer",
     "layers",
     "manifold_layer",
     "overlay_layer",

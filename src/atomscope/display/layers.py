@@ -128,6 +128,13 @@ def _plural(table: pd.DataFrame) -> str:
     kinds = table["kind"].astype(str).unique().tolist()
     names = {"atom": "atoms", "grid": "grid", "wall": "walls"}
     return names.get(str(kinds[0]), "sites") if len(kinds) == 1 else "sites"
+    return (
+        {"atom": "atoms", "grid": "grid", "particle": "particles", "candidate": "candidates"}.get(
+            str(kinds[0]), "sites"
+        )
+        if len(kinds) == 1
+        else "sites"
+    )
 
 
 def spacing(table: pd.DataFrame) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -11,34 +10,24 @@ import pandas as pd
 
 from atomscope.data import OnProgress, Provenance, ShouldStop, Sites, Stack, report
 from atomscope.data.params import FindParams
-from atomscope.data.sites import add_flags
+from atomscope.data.taught import Taught
 from atomscope.errors import ParameterError, Stopped
-from atomscope.find.columns import Fit, fit_columns
-from atomscope.find.detect import Detection, detect, faint_lattice
+from atomscope.find.detect import detect, is_lattice
 from atomscope.find.doubt import QUANTITIES, Committee, doubt_at
 from atomscope.find.heatmap import Network, detect_by_network
-from atomscope.find.peaks import drop_close
-from atomscope.find.prepare import Frame, prepare
+from atomscope.find.prepare import prepare
+from atomscope.find.rows import fitted_rows, no_rows, unfitted_rows
+from atomscope.find.taught import TaughtNetwork, find_taught
 
 logger = logging.getLogger(__name__)
 
-EDGE, FAILED = "edge", "fit failed"
-#: Columns that finding writes beside site, frame and kind, in this order.
-_NUMBERS = (
-    "row_sd",
-    "col_sd",
-    "sigma",
-    "ellipticity",
-    "amplitude",
-    "amplitude_sd",
-    "background",
-    "residual",
-)
-_HALF_SCORE = 5.0  # a column that stands so many deviations over the noise scores one half
-
 
 def find_in_frame(
-    frame: np.ndarray, params: FindParams | None = None, *, network: Network | None = None
+    frame: np.ndarray,
+    params: FindParams | None = None,
+    *,
+    network: Network | TaughtNetwork | None = None,
+    pixel_nm: float | None = None,
 ) -> pd.DataFrame:
     """Find the columns of one frame, as the live preview does.
 
@@ -49,11 +38,14 @@ def find_in_frame(
     params : FindParams, optional
     network : Network, optional
         What ``method="network"`` finds with.
+    pixel_nm : float, optional
+        Size of a pixel, nm: a taught network then knows how large its sites are here.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of :func:`find_atoms` without ``site``, ``frame`` and ``kind``, in raster order. Empty, with a
+        The columns of :func:`find_atoms` without ``site`` and ``frame`` (and ``kind``, unless the network was taught
+        classes), in raster order. Empty, with a
         warning in the log, when the frame has no finite pixel or is constant.
 
     Raises
@@ -81,21 +73,25 @@ def find_in_frame(
         raise ParameterError(
             f"find: uncertainty={params.uncertainty!r} wants networks to ask; pipeline.find_atoms loads them"
         )
-    ready = prepare(frame, params.polarity)
+    taught = _taught(network, params)
+    ready = prepare(frame, params.polarity if taught is None else taught.polarity)
     if ready is None:
         logger.warning("a frame has no finite pixels, or all its pixels are equal: no sites in it")
-        return _empty(ask)
+        return no_rows(ask)
+    if taught is not None:
+        return find_taught(ready, params, cast(TaughtNetwork, network), taught, pixel_nm)
+    network = cast("Network | None", network)
     probability: np.ndarray | None = None
     spacing, level, apart = params.spacing_px, params.threshold, params.min_separation
     heights = level if params.method == "peaks" else None  # a network's threshold is a probability
     found = detect(ready, spacing_px=spacing, threshold=heights, min_separation=apart)
-    if network is not None and (params.method == "network" or (params.method == "auto" and faint_lattice(found))):
+    if network is not None and (params.method == "network" or (params.method == "auto" and is_lattice(found))):
         found, probability = detect_by_network(
             ready, network, spacing_px=spacing, threshold=level, min_separation=apart, seen=found
         )
     if not len(found.row):
-        return _empty(ask)
-    table = _fitted(ready, found, params) if params.refine else _unfitted(ready, found)
+        return no_rows(ask)
+    table = fitted_rows(ready, found, params) if params.refine else unfitted_rows(ready, found)
     if probability is not None:
         table["score"] = probability[table.index.to_numpy()]
     if ask:
@@ -109,7 +105,7 @@ def find_atoms(
     stack: Stack,
     params: FindParams | None = None,
     *,
-    network: Network | None = None,
+    network: Network | TaughtNetwork | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Sites:
@@ -133,9 +129,10 @@ def find_atoms(
     Returns
     -------
     Sites
-        A row per column, ``kind`` "atom", numbered in frame order from 0. ``score`` is ``S Q``, 0 to 1: with t the
-        height over its own standard error, ``S = t**2 / (t**2 + 25)`` says how surely there is something (one half at
-        five deviations), and ``Q = 1 / (1 + (residual / amplitude)**2)`` how well a Gaussian describes it.
+        A row per column, ``kind`` "atom" (or what a network was taught), numbered in frame order from 0. ``score`` is
+        ``S Q``, 0 to 1: with t the height over its own standard error, ``S = t**2 / (t**2 + 25)`` says how surely there
+        is something (one half at five deviations), and ``Q = 1 / (1 + (residual / amplitude)**2)`` how well a Gaussian
+        describes it.
         ``row_sd``, ``col_sd`` (px): standard errors, overlap with neighbours counted in. ``sigma`` (px),
         ``ellipticity``, ``amplitude`` (counts over ``background``; negative for dark columns), ``amplitude_sd``,
         ``background``, ``residual`` (counts). ``flag``: "edge" where the fit's window leaves the image or touches
@@ -162,106 +159,30 @@ def find_atoms(
             f"find: frames {params.first_frame} to {last} asked for, but {stack.name} has {stack.n_frames} frames "
             "(counted from 0); choose first_frame <= last_frame within them"
         )
+    taught = _taught(network, params)
+    classes = ["atom"] if taught is None else list(taught.classes)
+    pixel_nm = stack.pixel_axes[1].scale if stack.pixel_axes[1].unit == "nm" else None
     tables: list[pd.DataFrame] = []
     first_site = 0
     for done, index in enumerate(wanted, start=1):
         if should_stop is not None and should_stop():
             raise Stopped(partial=_sites(tables, stack, params))
-        table = find_in_frame(stack.frame(index), params, network=network)
+        table = find_in_frame(stack.frame(index), params, network=network, pixel_nm=pixel_nm)
         if not len(table):
             logger.warning("%s, frame %d: no sites found", stack.name, index)
         table.insert(0, "site", np.arange(first_site, first_site + len(table), dtype=np.int64))
         table.insert(1, "frame", np.full(len(table), index, dtype=np.int64))
-        table.insert(4, "kind", pd.Series(["atom"] * len(table), dtype=pd.CategoricalDtype(["atom"])))
+        kind = table.pop("kind") if "kind" in table else pd.Series(["atom"] * len(table))
+        table.insert(4, "kind", pd.Series(kind, dtype=pd.CategoricalDtype(classes)))
         first_site += len(table)
         tables.append(table)
         report(on_progress, done, len(wanted), "frames", table)
     return _sites(tables, stack, params)
 
 
-def _fitted(frame: Frame, found: Detection, params: FindParams) -> pd.DataFrame:
-    fit = _known_places(fit_columns(frame.image, frame.good, found.row, found.col, 1.15 * found.sigma), found)
-    sign = -1.0 if params.polarity == "dark" else 1.0
-    significance = np.where(fit.failed, found.snr, fit.amplitude / np.maximum(fit.amplitude_sd, 1e-30))
-    described = np.where(fit.failed, 0.5, 1 / (1 + (fit.residual / np.maximum(fit.amplitude, 1e-30)) ** 2))
-    flag = add_flags(_words(fit.edge, EDGE), _words(fit.failed, FAILED))
-    table = pd.DataFrame(
-        {
-            "row": fit.row,
-            "col": fit.col,
-            "score": _sure(significance) * described,
-            "flag": pd.Series(flag, dtype=object),
-            "row_sd": fit.row_sd,
-            "col_sd": fit.col_sd,
-            "sigma": fit.sigma,
-            "ellipticity": fit.ellipticity,
-            "amplitude": sign * fit.amplitude,
-            "amplitude_sd": fit.amplitude_sd,
-            "background": frame.offset + sign * fit.background,
-            "residual": fit.residual,
-        }
-    )
-    # Two starts can end on the same column; and what is centred outside the frame is no site of it.
-    place = table[["row", "col"]].to_numpy()
-    keep = drop_close(place, found.snr, 0.5 * params.min_separation * found.spacing)
-    keep &= ((place >= -0.5) & (place <= np.array(frame.image.shape) - 0.5)).all(axis=1)
-    return table[keep]
-
-
-def _known_places(fit: Fit, found: Detection) -> Fit:
-    """Weigh fitted places with those of a network that knows its errors.
-
-    A network has seen the lattice round a faint column, the fit only the column. The error of both together is said
-    to be that of the better one: they saw the same noise.
-    """
-    if found.place_sd is None:
-        return fit
-    known = found.place_sd
-    new: dict[str, np.ndarray] = {}
-    for name, start in (("row", found.row), ("col", found.col)):
-        place, error = getattr(fit, name), getattr(fit, f"{name}_sd")
-        use = np.isfinite(error) & np.isfinite(known) & ~fit.failed
-        weight = np.where(use, 1 / np.where(use, known, 1.0) ** 2, 0.0)
-        own = np.where(use, 1 / np.where(use, np.maximum(error, 1e-6), 1.0) ** 2, 1.0)
-        new[name] = np.where(use, (own * place + weight * start) / (own + weight), place)
-        new[f"{name}_sd"] = np.where(use, np.minimum(error, known), error)
-    return replace(fit, **new)
-
-
-def _unfitted(frame: Frame, found: Detection) -> pd.DataFrame:
-    reach = 3 * found.sigma
-    rows, cols = frame.image.shape
-    outside = (np.minimum(found.row, rows - 1 - found.row) < reach) | (
-        np.minimum(found.col, cols - 1 - found.col) < reach
-    )
-    n = len(found.row)
-    table = pd.DataFrame(
-        {
-            "row": found.row,
-            "col": found.col,
-            "score": _sure(found.snr),
-            "flag": pd.Series(_words(outside, EDGE), dtype=object),
-        }
-    )
-    return table.assign(**{name: np.full(n, np.nan) for name in _NUMBERS})
-
-
-def _sure(snr: np.ndarray) -> np.ndarray:
-    return snr**2 / (snr**2 + _HALF_SCORE**2)
-
-
-def _words(where: np.ndarray, word: str) -> np.ndarray:
-    out = np.full(len(where), "", dtype=object)
-    out[where] = word
-    return out
-
-
-def _empty(doubt: bool = False) -> pd.DataFrame:
-    columns: dict[str, pd.Series] = {name: pd.Series([], dtype=np.float64) for name in ("row", "col", "score")}
-    columns["flag"] = pd.Series([], dtype=object)
-    numbers = (*_NUMBERS, *(QUANTITIES if doubt else ()))
-    columns |= {name: pd.Series([], dtype=np.float64) for name in numbers}
-    return pd.DataFrame(columns)
+def _taught(network: object, params: FindParams) -> Taught | None:
+    """Return what a network was taught, if it is one of those and is to be used."""
+    return getattr(network, "taught", None) if params.method != "peaks" else None
 
 
 def _sites(tables: list[pd.DataFrame], stack: Stack, params: FindParams) -> Sites:
@@ -269,7 +190,7 @@ def _sites(tables: list[pd.DataFrame], stack: Stack, params: FindParams) -> Site
     if filled:
         table = pd.concat(filled, ignore_index=True)
     else:
-        table = _empty(params.uncertainty != "none")
+        table = no_rows(params.uncertainty != "none")
         table.insert(0, "site", pd.Series([], dtype=np.int64))
         table.insert(1, "frame", pd.Series([], dtype=np.int64))
         table.insert(4, "kind", pd.Series([], dtype=pd.CategoricalDtype(["atom"])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -17,8 +17,6 @@ from atomscope.find.threshold import choose
 #: Scale of the filter over the effective column width; two maxima nearer than APART scales are one column.
 _FILTER = 1.1
 _APART = 1.5
-#: Where the median column stands so many times over the filtered noise, maxima find all there is.
-_CLEAR = 8.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,10 @@ class Detection:
     confidence: float
     source: str
     place_sd: np.ndarray | None = None
+
+    def only(self, these: np.ndarray) -> Detection:
+        """Return some of the columns (a mask or indices)."""
+        return replace(self, row=self.row[these], col=self.col[these], snr=self.snr[these], place_sd=None)
 
 
 def detect(
@@ -100,10 +102,9 @@ def detect(
     return Detection(row[keep], col[keep], height[keep] / noise, width, float(spacing), confidence, source)
 
 
-def faint_lattice(found: Detection) -> bool:
-    """Whether there is a lattice whose columns do not stand out by themselves: more than maxima is needed."""
-    lattice = found.source == "autocorrelation" and found.confidence >= LATTICE_CONFIDENCE
-    return lattice and not (len(found.snr) > 0 and float(np.median(found.snr)) > _CLEAR)
+def is_lattice(found: Detection) -> bool:
+    """Whether the columns of the frame form a lattice."""
+    return found.source == "autocorrelation" and found.confidence >= LATTICE_CONFIDENCE
 
 
 def _maxima(frame: Frame, spectrum: Spectrum, s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:

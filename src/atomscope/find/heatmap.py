@@ -25,6 +25,14 @@ _APART = 1.5
 _LIKELY = 0.5
 
 
+class Scaled(Protocol):
+    """What knows columns of one width."""
+
+    @property
+    def unit_px(self) -> float:
+        """Column width at which it was trained, px."""
+
+
 class Network(Protocol):
     """What finding asks of a network."""
 
@@ -83,7 +91,7 @@ def detect_by_network(
     keep = p > (_LIKELY if threshold is None else threshold)
     row, col, p = row[keep], col[keep], p[keep]
     sub_row, sub_col = subpixel(answer, row, col)
-    place = _back(np.c_[sub_row, sub_col], frame.image.shape, answer.shape)
+    place = to_image(np.c_[sub_row, sub_col], frame.image.shape, answer.shape)
     height = answer[row, col]
     keep = drop_close(place, height, _APART * seen.sigma)
     spacing = spacing_px or nearest_spacing(*place[keep].T) or seen.spacing
@@ -97,7 +105,7 @@ def detect_by_network(
     return found, p
 
 
-def zoom_to(network: Network, image: np.ndarray, sigma: float) -> np.ndarray:
+def zoom_to(network: Scaled, image: np.ndarray, sigma: float) -> np.ndarray:
     """Bring an image with columns of a width (standard deviation, px) to the scale that a network knows."""
     most = min(_MOST_ZOOM, max(1.0, (_MOST_PIXELS / image.size) ** 0.5))
     zoom = float(np.clip(network.unit_px / sigma, 1 / _MOST_ZOOM, most))
@@ -128,6 +136,7 @@ def _zoomed_side(side: int, zoom: float) -> int:
     return max(2, round((side - 1) * zoom) + 1)
 
 
-def _back(place: np.ndarray, shape: tuple[int, ...], zoomed: tuple[int, ...]) -> np.ndarray:
+def to_image(place: np.ndarray, shape: tuple[int, ...], zoomed: tuple[int, ...]) -> np.ndarray:
+    """Bring places, shape (n, 2), from a zoomed image's shape back to the image's own."""
     factor = [(n - 1) / max(m - 1, 1) for n, m in zip(shape, zoomed, strict=True)]
     return place * np.array(factor)

@@ -11,6 +11,8 @@ FALSE_FRACTION = 0.01
 HALF_WIDTH = 0.25
 VALLEY_FRACTION = 0.04
 VALLEY_LEAST = 20
+#: So many times more columns above a lower valley are not doubted.
+MANY = 4
 
 
 def false_maxima(u: np.ndarray, area: float, sigma: float) -> np.ndarray:
@@ -61,4 +63,8 @@ def choose(heights: np.ndarray, area: float, sigma: float) -> float:
         return bound
     lowest = np.flatnonzero(ratio <= best + 1e-12)
     at = int(lowest[len(lowest) // 2])
+    # Above a few bright dopants' valley nearly all columns would be lost: a deep valley far below it is the right one.
+    deep = np.flatnonzero((ratio <= VALLEY_FRACTION) & (over >= MANY * over[at]))
+    if len(deep):
+        at = int(deep[np.argmin(ratio[deep])])
     return float(low[at]) if over[at] >= VALLEY_LEAST else bound

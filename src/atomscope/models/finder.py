@@ -12,10 +12,13 @@ import torch
 from torch import Tensor
 
 from atomscope.data import ModelState
+from atomscope.data.taught import Taught
 from atomscope.errors import InputError
 from atomscope.models.bragg import WINDOW, repeating, window_rows
 from atomscope.models.contrast import REACH as CONTRAST_REACH
 from atomscope.models.contrast import even_contrast, spot_response
+from atomscope.models.evidence import COLUMN, MEASURES, measure
+from atomscope.models.judge import Judge
 from atomscope.models.smooth import beta_curve
 from atomscope.models.unet import UNet
 
@@ -30,6 +33,8 @@ _MARGIN = 16
 _LOUDER = 2.0
 #: Widths of the spots that are looked for, px.
 _SPOTS = (1.6, 2.5)
+#: Rows farther than this do not change what is shown of a row: spots have even contrast, in an image of even contrast.
+_SHOWN_REACH = 2 * CONTRAST_REACH + 16
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Finder:
         The model card: data, seed, steps, scores.
     precision : tuple of numpy.ndarray, optional
         Heights of maxima, ascending, and the standard error of their place along each axis, px at ``unit_px``.
+    taught, judge : Taught and Judge, optional
+        What a user taught it, and what it judges spots by; without, it finds columns of any kind.
     """
 
     net: UNet
@@ -55,6 +62,29 @@ class Finder:
     calibration: tuple[np.ndarray, np.ndarray]
     meta: dict[str, Any] = field(default_factory=dict)
     precision: tuple[np.ndarray, np.ndarray] | None = None
+    taught: Taught | None = None
+    judge: Judge | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What is found, in the order of the answers."""
+        return ("atom",) if self.taught is None else self.taught.classes
+
+    @property
+    def plain(self) -> int:
+        """Which of the maps is a plain filter at the columns' scale."""
+        return self.net.outputs + COLUMN
+
+    def maps(self, image: np.ndarray) -> np.ndarray:
+        """Return all that a judge weighs: log odds of every class, then measurements; (k, rows, cols), float32."""
+        even = shown(image)[0, 0].numpy()  # (rows, cols)
+        p = np.clip(self.answers(image), 1e-5, 1 - 1e-5)  # (classes, rows, cols)
+        return np.concatenate([np.log(p / (1 - p)), measure(even, self.unit_px)])
+
+    def judge_spots(self, features: np.ndarray) -> np.ndarray:
+        """Return the probability of every class, shape (n, classes), of spots with features, shape (n, k)."""
+        assert self.judge is not None
+        return self.judge.probability(features)
 
     def probability(self, height: np.ndarray) -> np.ndarray:
         """Return the probability that maxima of the answer of these heights are columns, like ``height``, float64."""
@@ -62,9 +92,7 @@ class Finder:
 
     def place_error(self, height: np.ndarray) -> np.ndarray:
         """Return the standard error of the place of maxima of these heights, px at ``unit_px``; inf where unknown."""
-        if self.precision is None:
-            return np.full(np.shape(height), np.inf)
-        return np.interp(height, *self.precision)
+        return np.full(np.shape(height), np.inf) if self.precision is None else np.interp(height, *self.precision)
 
     @torch.inference_mode()
     def answer(self, image: np.ndarray) -> np.ndarray:
@@ -80,50 +108,20 @@ class Finder:
         numpy.ndarray, shape (rows, cols), float32
             0 to 1; the same whatever the tiles: each is shown with all that its answer depends on.
         """
-        out = np.empty(np.shape(image), np.float32)
+        return self.answers(image).max(0)
+
+    @torch.inference_mode()
+    def answers(self, image: np.ndarray) -> np.ndarray:
+        """Return such a map for every class, shape (classes, rows, cols), float32."""
+        out = np.empty((self.net.outputs, *np.shape(image)), np.float32)
         for tile in self.tiles(image):
-            tile.put(out, self._ask(tile.pixels)[0, 0])  # (rows, cols) of the tile with its margin
+            for k, answer in enumerate(self._ask(tile.pixels)[0]):  # (rows, cols) of the tile with its margin
+                tile.put(out[k], answer)
         return out
 
     def tiles(self, image: np.ndarray, apron: int = 0) -> Iterator[Tile]:
-        """Cut an image into tiles that are each shown with all that their answer depends on.
-
-        Parameters
-        ----------
-        image : numpy.ndarray, shape (rows, cols), float
-        apron : int
-            The answer is also right so many px beyond each tile; at most 8.
-
-        Yields
-        ------
-        Tile
-            In raster order. Only a band of tiles is in memory beside the image.
-        """
-        x = np.asarray(image, np.float32)
-        mean, spread = float(x.mean(dtype=np.float64)), _spread(x)
-        rows, cols = x.shape
-        at_row, at_col = (_mirrored(n, _MARGIN, UNet.MULTIPLE) for n in x.shape)
-        reach = UNet.REACH + (UNet.MULTIPLE if apron else 0)
-        for r in range(0, rows, _TILE):
-            # Where the continued image ends, every band and tile ends: what is beyond does not depend on the tiles.
-            top, end = max(0, r + _MARGIN - reach), min(len(at_row), r + _MARGIN + _TILE + reach)
-            windows = [w for w in window_rows(len(at_row)) if top - WINDOW < w < end]
-            low, high = windows[0], min(len(at_row), windows[-1] + WINDOW)
-            first = max(0, low - CONTRAST_REACH) // UNet.MULTIPLE * UNet.MULTIPLE
-            last = min(len(at_row), -(-(high + CONTRAST_REACH) // UNet.MULTIPLE) * UNet.MULTIPLE)
-            band = (x[at_row[first:last]][:, at_col] - np.float32(mean)) / np.float32(spread)
-            even = even_contrast(torch.from_numpy(band)[None, None])  # (1, 1, rows, all)
-            lattice = repeating(even[:, :, low - first : high - first], [w - low for w in windows])
-            shown = _together(
-                even[:, :, top - first : end - first],
-                lattice[:, :, top - low : end - low],
-                [spot[:, :, top - first : end - first] for spot in _spots(even)],
-            )  # (1, 4, rows, all)
-            for c in range(0, cols, _TILE):
-                left = max(0, c + _MARGIN - reach)
-                pixels = shown[..., left : c + _MARGIN + _TILE + reach]  # (1, 4, rows + ..., cols + ...)
-                size = min(_TILE, rows - r), min(_TILE, cols - c)
-                yield Tile(pixels, r, c, size, r + _MARGIN - top, c + _MARGIN - left)
+        """Cut an image into tiles that are each shown with all that their answer depends on: :func:`cut_tiles`."""
+        return cut_tiles(image, apron)
 
     @cached_property
     def fast(self) -> UNet:
@@ -145,7 +143,10 @@ class Finder:
         tensors["calibration"] = np.stack(self.calibration).astype(np.float32)
         if self.precision is not None:
             tensors["precision"] = np.stack(self.precision).astype(np.float32)
-        spec = {"kind": KIND, "widths": list(self.net.widths), "unit_px": self.unit_px}
+        spec: dict[str, Any] = {"kind": KIND, "widths": list(self.net.widths), "unit_px": self.unit_px}
+        if self.taught is not None and self.judge is not None:
+            spec["taught"] = self.taught.to_dict()
+            tensors["judge"] = self.judge.table()
         return ModelState(spec, (UNet.MULTIPLE, UNet.MULTIPLE), 1, tensors, {"format": FORMAT, **self.meta})
 
     @classmethod
@@ -169,11 +170,14 @@ class Finder:
             for curve in (calibration, precision):
                 if curve.ndim != 2 or len(curve) != 2:
                     raise ValueError(f"calibration of shape {curve.shape}")
-            net = UNet((widths[0], widths[1], widths[2]))
+            taught = Taught.from_dict(state.spec["taught"]) if state.spec.get("taught") else None
+            outputs = 1 if taught is None else len(taught.classes)
+            net = UNet((widths[0], widths[1], widths[2]), outputs)
+            judge = Judge.from_table(state.tensors["judge"], outputs, outputs + MEASURES) if taught else None
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
             raise InputError(f"this finder's description is damaged ({type(error).__name__}: {error})") from error
         wanted = {name: t for name, t in net.state_dict().items() if t.is_floating_point()}
-        wrong = sorted(set(wanted) ^ (set(state.tensors) - {"calibration", "precision"}))
+        wrong = sorted(set(wanted) ^ (set(state.tensors) - {"calibration", "precision", "judge"}))
         wrong += [n for n, t in state.tensors.items() if n in wanted and tuple(t.shape) != tuple(wanted[n].shape)]
         wrong += [n for n, t in state.tensors.items() if not np.isfinite(t).all()]
         if wrong:
@@ -181,7 +185,7 @@ class Finder:
         net.load_state_dict({n: torch.from_numpy(np.array(state.tensors[n], np.float32)) for n in wanted}, strict=False)
         meta = {k: v for k, v in state.meta.items() if k != "format"}
         known = (precision[0], precision[1]) if precision.size else None
-        return cls(net.eval(), unit, (calibration[0], calibration[1]), meta, known)
+        return cls(net.eval(), unit, (calibration[0], calibration[1]), meta, known, taught, judge)
 
 
 @dataclass(frozen=True)
@@ -192,10 +196,8 @@ class Tile:
     ----------
     pixels : Tensor, shape (1, 4, rows + ..., cols + ...)
         What the network is shown.
-    row, col : int
-        Where the part begins in the image, px.
-    size : tuple of int
-        (rows, cols) of the part.
+    row, col, size : int, int, tuple of int
+        Where the part begins in the image, px, and its (rows, cols).
     margin_row, margin_col : int
         Where the part begins in ``pixels``, px.
     """
@@ -218,6 +220,47 @@ class Tile:
         out[self.row : self.row + rows, self.col : self.col + cols] = self.part(answer).numpy()
 
 
+def cut_tiles(image: np.ndarray, apron: int = 0) -> Iterator[Tile]:
+    """Cut an image into tiles that are each shown with all that their answer depends on.
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (rows, cols), float
+    apron : int
+        The answer is also right so many px beyond each tile; at most 8.
+
+    Yields
+    ------
+    Tile
+        In raster order; only a band of tiles is in memory beside the image.
+    """
+    x = np.asarray(image, np.float32)
+    mean, spread = float(x.mean(dtype=np.float64)), _spread(x)
+    rows, cols = x.shape
+    at_row, at_col = (_mirrored(n, _MARGIN, UNet.MULTIPLE) for n in x.shape)
+    reach = UNet.REACH + (UNet.MULTIPLE if apron else 0)
+    for r in range(0, rows, _TILE):
+        # Where the continued image ends, every band and tile ends: what is beyond does not depend on the tiles.
+        top, end = max(0, r + _MARGIN - reach), min(len(at_row), r + _MARGIN + _TILE + reach)
+        windows = [w for w in window_rows(len(at_row)) if top - WINDOW < w < end]
+        low, high = windows[0], min(len(at_row), windows[-1] + WINDOW)
+        first = max(0, low - _SHOWN_REACH) // UNet.MULTIPLE * UNet.MULTIPLE
+        last = min(len(at_row), -(-(high + _SHOWN_REACH) // UNet.MULTIPLE) * UNet.MULTIPLE)
+        band = (x[at_row[first:last]][:, at_col] - np.float32(mean)) / np.float32(spread)
+        even = even_contrast(torch.from_numpy(band)[None, None])  # (1, 1, rows, all)
+        lattice = repeating(even[:, :, low - first : high - first], [w - low for w in windows])
+        shown = _together(
+            even[:, :, top - first : end - first],
+            lattice[:, :, top - low : end - low],
+            [spot[:, :, top - first : end - first] for spot in _spots(even)],
+        )  # (1, 4, rows, all)
+        for c in range(0, cols, _TILE):
+            left = max(0, c + _MARGIN - reach)
+            pixels = shown[..., left : c + _MARGIN + _TILE + reach]  # (1, 4, rows + ..., cols + ...)
+            size = min(_TILE, rows - r), min(_TILE, cols - c)
+            yield Tile(pixels, r, c, size, r + _MARGIN - top, c + _MARGIN - left)
+
+
 def as_seen(x: Tensor) -> Tensor:
     """Return what a network is shown of images.
 
@@ -235,6 +278,15 @@ def as_seen(x: Tensor) -> Tensor:
     """
     even = even_contrast(x)  # (n, 1, rows, cols)
     return _together(even, repeating(even), _spots(even))
+
+
+def shown(image: np.ndarray) -> Tensor:
+    """Return what a network is shown of a whole image, shape (1, 4, rows, cols), float32."""
+    out = torch.empty(1, UNet.INPUTS, *image.shape)
+    for tile in cut_tiles(image):
+        r, c = tile.row, tile.col
+        out[..., r : r + tile.size[0], c : c + tile.size[1]] = tile.part(tile.pixels)
+    return out
 
 
 def _spots(even: Tensor) -> list[Tensor]:

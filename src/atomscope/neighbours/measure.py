@@ -15,14 +15,13 @@ from atomscope.data.structure import ANGLE_COLUMNS, BOND_COLUMNS, DEFECT_COLUMNS
 from atomscope.errors import CalibrationError, InputError, ParameterError
 from atomscope.neighbours.consensus import Field
 from atomscope.neighbours.frame import ATOM, VACANCY, FrameStructure, read_frame
+from atomscope.neighbours.intensity import read_intensity, species_of
 from atomscope.neighbours.rows import blank_columns, vacancy_rows, write_frame
-from atomscope.neighbours.species import HOST_SHARE, Species, sort_species
 
 logger = logging.getLogger(__name__)
 
 NO_POSITION, DUPLICATE, TOO_FEW = "no position", "duplicate position", "too few sites in the frame"
 GONE = "vacancy not found again"
-_UNSOUND = ("edge", "fit failed")
 
 
 def structure(
@@ -74,7 +73,7 @@ def structure(
             )
         shortest = params.reference_nm / nm
     table = sites.table.reset_index(drop=True)
-    values, names = _intensity(table, params)
+    values, names = read_intensity(table, params)
     work = _Work(sites, table, params, unit, nm)
     frames = np.unique(table["frame"].to_numpy(np.int64))
     for done, frame in enumerate(frames.tolist(), start=1):
@@ -82,7 +81,7 @@ def structure(
         rows = work.usable(frame)
         if len(rows) >= 2:
             points = table[["row", "col"]].to_numpy(np.float64)[rows] * unit
-            species = _species(values, names, rows, table, params)
+            species = species_of(values, names, rows, table, params)
             work.add(frame, rows, read_frame(points, species, names, _field(sites, points, unit), params, shortest))
         else:
             work.flag(rows, TOO_FEW)
@@ -279,42 +278,3 @@ def _field(sites: Sites, points: np.ndarray, unit: np.ndarray) -> Field:
     if len(sites.shape) >= 2:
         return Field(np.full(2, -0.5) * unit, (np.array(sites.shape[-2:]) - 0.5) * unit)
     return Field(points.min(axis=0), points.max(axis=0))
-
-
-def _intensity(table: pd.DataFrame, params: StructureParams) -> tuple[np.ndarray | None, list[str]]:
-    """Return the numbers (or codes of given classes) that species come from, and names of the species."""
-    elements = [e.strip() for e in params.elements.split(",") if e.strip()]
-    name = params.intensity
-    if name is None:
-        name = next((c for c in ("amplitude", "species") if c in table.columns and table[c].notna().any()), None)
-        if name is None:
-            return None, elements
-    if name not in table.columns:
-        numbers = [str(c) for c in table.columns if pd.api.types.is_numeric_dtype(table[c].dtype)]
-        raise InputError(f"structure: there is no column {name!r} to tell species by; there are {', '.join(numbers)}")
-    if pd.api.types.is_numeric_dtype(table[name].dtype):
-        return table[name].to_numpy(np.float64), elements
-    words = table[name].astype(object).fillna("").astype(str)
-    known = [w for w in words.value_counts().index.tolist() if w]
-    codes = pd.Categorical(words, categories=known).codes.astype(np.float64)
-    return np.where(codes < 0, np.nan, codes), [*known]
-
-
-def _species(
-    values: np.ndarray | None, names: list[str], rows: np.ndarray, table: pd.DataFrame, params: StructureParams
-) -> Species:
-    if values is None:
-        n = len(rows)
-        return Species(np.full(n, -1, np.int64), np.full(n, np.nan), np.zeros(0))
-    here = values[rows]
-    column = params.intensity or ("amplitude" if "amplitude" in table.columns else "species")
-    if not pd.api.types.is_numeric_dtype(table[column].dtype):
-        label = np.where(np.isfinite(here), here, -1).astype(np.int64)
-        counts = np.bincount(label[label >= 0], minlength=len(names))
-        return Species(label, np.where(label >= 0, 1.0, np.nan), counts / max(1, counts.sum()))
-    flag = table["flag"].astype(str).to_numpy()[rows]
-    sound = np.array([not any(word in text for word in _UNSOUND) for text in flag], bool)
-    return sort_species(here, sound, params.n_species)
-
-
-__all__ = ["HOST_SHARE", "structure"]

@@ -4,6 +4,8 @@ The only room that knows the others. Rooms are imported when a verb is called, s
 loads no torch.
 """
 
+from atomscope.pipeline.annotation_files import read_annotation_file, read_regions_file
+from atomscope.pipeline.annotations import read_annotations
 from atomscope.pipeline.defects import (
     defect_candidates,
     difference_image,
@@ -12,11 +14,15 @@ from atomscope.pipeline.defects import (
     train_classifier,
 )
 from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
+from atomscope.pipeline.finders import read_finder as load_finder
+from atomscope.pipeline.finders import save_finder
 from atomscope.pipeline.particles import (
     find_particles,
     load_segmenter,
     order_parameter,
     particle_labels,
+    particle_layers,
+    save_segmenter,
     train_particles,
 )
 from atomscope.pipeline.recipe import STEPS, Recipe, Step, TrainParams
@@ -48,6 +54,7 @@ from atomscope.pipeline.show import (
     vectors,
 )
 from atomscope.pipeline.structures import save_structure, structure, structure_layers
+from atomscope.pipeline.teaching import train_finder
 from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
 from atomscope.pipeline.verbs import (
     cluster,
@@ -105,6 +112,7 @@ __all__ = [
     "list_runs",
     "list_samples",
     "load",
+    "load_finder",
     "load_segmenter",
     "load_wall_net",
     "locate",
@@ -115,8 +123,12 @@ __all__ = [
     "order_parameter",
     "overlay",
     "particle_labels",
+    "particle_layers",
     "quality",
     "quality_layers",
+    "read_annotation_file",
+    "read_annotations",
+    "read_regions_file",
     "read_sites",
     "readable",
     "recolor",
@@ -124,6 +136,8 @@ __all__ = [
     "run_recipe",
     "save",
     "save_comparison",
+    "save_finder",
+    "save_segmenter",
     "save_stack",
     "save_structure",
     "save_table",
@@ -132,6 +146,7 @@ __all__ = [
     "structure",
     "structure_layers",
     "train_classifier",
+    "train_finder",
     "train_particles",
     "train_walls",
     "uncertainty",

@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from atomscope.data import OnProgress, Patches, Progress, Run, ShouldStop, Sites, Stack, check_stop
-from atomscope.data.params import ClusterParams, CropParams, FindParams, GridParams, StructureParams, WallParams
+from atomscope.data.params import (
+    ClusterParams,
+    CropParams,
+    FindParams,
+    GridParams,
+    ParticleParams,
+    StructureParams,
+    WallParams,
+)
 from atomscope.errors import InputError, Stopped
 from atomscope.pipeline import verbs
+from atomscope.pipeline.particles import find_particles
 from atomscope.pipeline.recipe import OpenParams, Recipe, Step, TrainParams
 from atomscope.pipeline.records import as_stack, make_run, save
 from atomscope.pipeline.resume import Workspace
@@ -134,6 +143,14 @@ def _do(
             sites = verbs.find_atoms(stack, params, **hooks)
             work.write_sites(sites)
         return replace(state, sites=sites)
+    if isinstance(params, ParticleParams):
+        stack = _need(state.stack, step, "open")
+        work.extend(step, stack)
+        sites = work.read_sites()
+        if sites is None:
+            sites = find_particles(stack, params, **hooks)
+            work.write_sites(sites)
+        return replace(state, sites=sites)
     if isinstance(params, GridParams):
         stack = _need(state.stack, step, "open")
         work.extend(step, stack)
@@ -151,12 +168,12 @@ def _do(
             work.write_sites(sites)
         return replace(state, sites=sites)
     if isinstance(params, CropParams):
-        stack, sites = _need(state.stack, step, "open"), _need(state.sites, step, "find or grid")
+        stack, sites = _need(state.stack, step, "open"), _need(state.sites, step, "find, grid or particles")
         work.extend(step, stack)
         patches = verbs.crop(stack, sites, params, **hooks)
         return replace(state, patches=patches, sites=sites.join(flags_table(patches)))
     if isinstance(params, TrainParams):
-        patches, sites = _need(state.patches, step, "crop"), _need(state.sites, step, "find or grid")
+        patches, sites = _need(state.patches, step, "crop"), _need(state.sites, step, "find, grid or particles")
         work.extend(step, _need(state.stack, step, "open"))
         model = verbs.fit(patches, params.model, params.fit, checkpoint=work.checkpoint, **hooks)
         if model.history.stopped:
@@ -206,6 +223,7 @@ def apply_run(
         raise InputError(f"run {run.name!r} holds no model; train one first")
     recipe = Recipe.from_list(run.recipe)
     keep = [s for s in recipe if s.name == "crop" or (s.name in ("find", "grid", "walls") and sites is None)]
+    keep = [s for s in recipe if s.name == "crop" or (s.name in ("find", "grid", "particles") and sites is None)]
     state, work = State(stack=as_stack(source), sites=sites), Workspace(None)
     for step in keep:
         state = _do(step, state, work, _named(on_progress, step.name), should_stop)

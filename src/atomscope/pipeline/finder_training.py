@@ -195,14 +195,19 @@ def train(out: Path, steps: int, seed: int = 0, save_every: int = 500) -> Path:
 
 
 def main() -> None:
-    """Train from the command line."""
+    """Train from the command line; at the end the probabilities are made true for the way in which it is used."""
+    from atomscope import io
+    from atomscope.models.finder import Finder
+    from atomscope.pipeline.calibration import calibrate_as_used
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--steps", type=int, default=5500)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    train(args.out, args.steps, args.seed)
+    path = train(args.out, args.steps, args.seed)
+    io.write_model(calibrate_as_used(Finder.from_state(io.read_model(path))).to_state(), path)
 
 
 if __name__ == "__main__":

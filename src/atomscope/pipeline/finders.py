@@ -54,15 +54,45 @@ def load_finder(params: FindParams) -> Finder | WhenAsked | DropoutCommittee | E
     if len(finders) > 1:
         from atomscope.models.committee import Ensemble
 
+        if any(f.taught is not None for f in finders):
+            raise ParameterError("find: a finder that was taught works alone; give its file only")
+
         try:
             return Ensemble(finders)
         except InputError as error:
             raise InputError(f"{params.model}: {error}") from None
+    if ask and any(f.taught is not None for f in finders):
+        raise ParameterError("find: uncertainty is not for a finder that was taught; its score is its probability")
     if params.uncertainty == "dropout":
         from atomscope.models.committee import DropoutCommittee
 
         return DropoutCommittee(finders[0], params.passes)
     return finders[0]
+
+
+def read_finder(path: str | Path) -> Finder:
+    """Return the finder of a file (public name: ``load_finder``).
+
+    Raises
+    ------
+    FileError, UnknownFormatError, DamagedFileError, InputError
+        As :func:`load_finder`.
+    """
+    path = Path(path).expanduser().resolve()
+    return _load(path, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+def save_finder(finder: Finder, path: str | Path) -> Path:
+    """Write a finder to ``name.safetensors`` (``name.json`` beside it says what is in it); return its path.
+
+    Raises
+    ------
+    SaveError
+        If writing failed; an older file is untouched.
+    """
+    from atomscope import io
+
+    return io.write_model(finder.to_state(), path)
 
 
 def finder_files(model: str | None) -> list[Path]:

@@ -13,7 +13,7 @@ from atomscope.data import OnProgress, ShouldStop, Sites, Stack
 from atomscope.data.params import ParticleParams, SegmenterParams
 from atomscope.errors import InputError, ParameterError, ShapeError, TrainingError
 from atomscope.pipeline.records import as_stack
-from atomscope.pipeline.verbs import with_fields
+from atomscope.pipeline.verbs import as_sites, with_fields
 
 if TYPE_CHECKING:
     from atomscope.models.segmenter import Segmenter
@@ -188,6 +188,41 @@ def _load(path: Path, changed: int) -> Segmenter:
     from atomscope.models.segmenter import Segmenter
 
     return Segmenter.from_state(io.read_model(path))
+
+
+def save_segmenter(model: Segmenter, path: str | Path) -> Path:
+    """Write a network to a model file; return the path of its weights.
+
+    Raises
+    ------
+    SaveError
+        If it cannot be written; what was there before is untouched.
+    """
+    from atomscope import io
+
+    return Path(io.write_model(model.to_state(), Path(path)))
+
+
+def particle_layers(
+    source: Any, sites: Sites | pd.DataFrame, labels: Any = None
+) -> list[tuple[Any, dict[str, Any], str]]:
+    """Return napari layer-data tuples of particles: their labels (where given) and their long axes as lines.
+
+    Parameters
+    ----------
+    source : Stack, array or path
+    sites : Sites or DataFrame
+    labels : array or Stack, optional
+        The shape of the source.
+    """
+    from atomscope import display
+
+    stack = as_stack(source)
+    out = []
+    if labels is not None:
+        out.append(display.labels_layer(stack, labels.data if isinstance(labels, Stack) else labels))
+    out.append(display.axes_layer(stack, as_sites(sites, stack)))
+    return out
 
 
 def _with_network(

@@ -82,7 +82,7 @@ def find_atoms(
     on_progress, should_stop : callables, optional
         See :mod:`atomscope.data.progress`; a stop raises :class:`~atomscope.errors.Stopped` with the Sites so far.
     **fields
-        Fields of :class:`~atomscope.data.params.FindParams`.
+        Fields of :class:`~atomscope.data.params.FindParams`; ``model`` may also be a Finder.
 
     Returns
     -------
@@ -96,8 +96,7 @@ def find_atoms(
     from atomscope import find
 
     stack = as_stack(source)
-    params = with_fields(FindParams, params, fields)
-    network = load_finder(params)
+    params, network = _network(params, fields)
     return find.find_atoms(stack, params, network=network, on_progress=on_progress, should_stop=should_stop)
 
 
@@ -105,8 +104,22 @@ def find_in_frame(frame: np.ndarray, params: FindParams | None = None, **fields:
     """Find atom columns in one frame, shape (rows, cols): what a live preview shows."""
     from atomscope import find
 
+    params, network = _network(params, fields)
+    return find.find_in_frame(frame, params, network=network)
+
+
+def _network(params: FindParams | None, fields: dict[str, Any]) -> tuple[FindParams, Any]:
+    """Return the parameters, and the finder that they name or that was given in the place of a name."""
+    from atomscope.data.taught import is_finder
+
+    given = fields.get("model")
+    if is_finder(given):
+        fields = {**fields, "model": None, "method": "network"}
+        return with_fields(FindParams, params, fields), given
+    if isinstance(given, Path):
+        fields = {**fields, "model": str(given)}
     params = with_fields(FindParams, params, fields)
-    return find.find_in_frame(frame, params, network=load_finder(params))
+    return params, load_finder(params)
 
 
 def grid(source: Any, params: GridParams | None = None, **fields: Any) -> Sites:

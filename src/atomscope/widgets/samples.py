@@ -39,6 +39,11 @@ def domain_walls() -> list[LayerTuple]:
     return _open("domain_walls")
 
 
+def nanorods() -> list[LayerTuple]:
+    """Nanorods that lose their order: a movie."""
+    return _open("nanorods")
+
+
 def perovskite() -> list[LayerTuple]:
     """Perovskite with two cation columns: one frame."""
     return _open("perovskite")

@@ -17,6 +17,8 @@ def as_python(recipe: Recipe) -> str:
     lines = ["import atomscope as ats", "", f"stack = ats.open({source}{f', key={key!r}' if key else ''})"]
     if "grid" in steps:
         lines.append(f"sites = ats.grid(stack{_fields(steps['grid'])})")
+    elif "particles" in steps:
+        lines.append(f"sites = ats.find_particles(stack{_fields(steps['particles'])})")
     else:
         lines.append(f"sites = ats.find_atoms(stack{_fields(steps.get('find'))})")
     if "crop" in steps:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from napari.layers import Image, Points
 
 #: The order of steps in a recipe.
-ORDER = ("open", "find", "grid", "walls", "structure", "crop", "train", "cluster", "show")
+ORDER = ("open", "find", "grid", "walls", "particles", "structure", "crop", "train", "cluster", "show")
+
+_FINDING = ("find", "grid", "walls", "particles")
 
 
 @dataclass
@@ -53,8 +55,8 @@ class Work:
 
     def note(self, step: str, params: Params) -> None:
         """Remember a step; the steps after it are no longer what was done."""
-        if step in ("find", "grid", "walls"):  # ways to one thing
-            for other in ("find", "grid", "walls"):
+        if step in _FINDING:  # several ways to one thing
+            for other in _FINDING:
                 self.steps.pop(other, None)
         self.steps[step] = params
         for later in ORDER[ORDER.index(step) + 1 :]:

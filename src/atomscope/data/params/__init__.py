@@ -10,6 +10,7 @@ from atomscope.data.params.particles import ParticleMovieParams, ParticleParams,
 from atomscope.data.params.show import ClusterParams, ShowParams
 from atomscope.data.params.simulate import SimulateParams
 from atomscope.data.params.structure import StructureParams
+from atomscope.data.params.teach import TeachParams
 from atomscope.data.params.trust import CompareParams, QualityParams
 from atomscope.data.params.walls import SimulateWallsParams, WallParams, WallTrainParams
 
@@ -32,6 +33,7 @@ __all__ = [
     "SimulateParams",
     "SimulateWallsParams",
     "StructureParams",
+    "TeachParams",
     "WallParams",
     "WallTrainParams",
     "field",

@@ -13,9 +13,8 @@ class FindParams(Params):
     method: Literal["auto", "peaks", "network"] = field(
         "peaks",
         "Method",
-        "peaks: maxima over the noise, fast. network: trained on simulated images, for faint lattices. auto: frame by "
-        "frame, the network for a lattice whose median column stands less than 8 times over the filtered noise, "
-        "else peaks.",
+        "peaks: maxima over the noise, fast. network: trained on simulated images, best for lattices, faint ones above "
+        "all. auto: frame by frame, the network where the autocorrelation shows a lattice, else peaks.",
     )
     model: str | None = field(
         None,

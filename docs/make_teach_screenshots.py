@@ -1,0 +1,66 @@
+"""Make the pictures of docs/tutorials/teach.md: a finder taught by clicking on a shipped sample.
+
+Run it as ``python docs/make_teach_screenshots.py``. Without a display it starts a virtual one.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+from make_screenshots import IMAGES, PLUGIN, dock, shoot, wait
+
+from atomscope.widgets.screen import has_display, virtual_display
+
+#: Side of the rectangle that is annotated, px; its corner.
+CORNER, SIDE = (60, 60), 70
+
+
+def drive() -> None:
+    import napari
+
+    from atomscope.widgets.bridge import stack_of
+    from atomscope.widgets.marks import add_regions, put_marks
+
+    viewer = napari.Viewer(title="napari-atomscope", show=True)
+    viewer.window.resize(1600, 1000)
+    viewer.open_sample(PLUGIN, "mos2_movie")
+    wait(lambda: len(viewer.layers) == 1, "the sample")
+    image = viewer.layers[0]
+    teach = dock(viewer, "Teach a finder")
+    teach.annotator.name_classes(("atom", "vacancy"))
+    teach.annotator.click()
+    marks = teach.annotator.layer()
+    truth = pd.read_parquet(IMAGES.parents[1] / "sample_data" / "mos2_movie_truth.parquet")
+    table = truth[truth["frame"] == 0]
+    table = table.assign(kind=np.where(table["present"], "atom", "vacancy"))
+    inside = table["row"].between(CORNER[0], CORNER[0] + SIDE) & table["col"].between(CORNER[1], CORNER[1] + SIDE)
+    put_marks(marks, image, stack_of(image), 0, table[inside], teach.annotator.classes())
+    regions = add_regions(viewer, image)
+    r, c = np.array([0, 0, 1, 1]) * SIDE + CORNER[0], np.array([0, 1, 1, 0]) * SIDE + CORNER[1]
+    regions.add_rectangles([np.c_[np.zeros(4), r, c]])
+    regions.mode = "pan_zoom"
+    viewer.layers.selection.active = marks
+    shoot(viewer, "teach_clicks")
+    teach.run_bar.button.click()
+    wait(lambda: len(teach.loss.rows) >= 30 and any("preview" in x.name for x in viewer.layers), "the training")
+    shoot(viewer, "teach_train")
+    wait(lambda: not teach.runner.busy, "the end of the training")
+    teach.find_button.click()
+    wait(lambda: not teach.runner.busy and any("found" in x.name for x in viewer.layers), "the sites")
+    viewer.dims.set_point(0, viewer.dims.range[0].stop)
+    shoot(viewer, "teach_found")
+    viewer.close()
+
+
+if __name__ == "__main__":
+    IMAGES.mkdir(exist_ok=True)
+    if has_display() or "--here" in sys.argv:
+        drive()
+    else:
+        with virtual_display() as env:
+            if env is None:
+                raise SystemExit("no display and no Xvfb: run `make system` as root first")
+            raise SystemExit(subprocess.run([sys.executable, __file__, "--here"], env=env).returncode)
