@@ -59,6 +59,7 @@ bench: $(STAMP) .venv-peers/.installed
 docs: system $(STAMP)
 	$(PY) docs/make_screenshots.py
 	$(PY) docs/make_wall_screenshots.py
+	$(PY) docs/make_trust_screenshots.py
 
 clean:
 	rm -rf $(VENV) demo_out build dist

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import resource
 import subprocess
 import sys
@@ -115,16 +116,18 @@ def pairs(how: dict[str, str]) -> None:
     """Print how many of the pairs of columns, so many FWHM apart, are found as two."""
     for method in ("peaks", "network"):
         fields = {k: v for k, v in how.items() if k == "model"} if method == "network" else {}
-        for apart in (1.0, 1.1, 1.2, 1.35, 1.5):
+        for apart, given in itertools.product((1.0, 1.1, 1.2, 1.35, 1.5), (False, True)):
             worst, mean = 1.0, []
+            said = {"spacing_px": apart * 2.3548 * 2.5} if given else {}
             for seed in SEEDS:
                 for angle in np.radians([0, 22.5, 45, 67.5, 90, 135]):
                     sigma = 2.5
                     frame, places = two_columns(seed, angle, apart * 2.3548 * sigma, sigma, 10)
-                    sites = ats.find_atoms(frame, method=method, **fields)
+                    sites = ats.find_atoms(frame, method=method, **fields, **said)
                     recall = match(sites, places, 0.45 * apart * 2.3548 * sigma).recall
                     worst, mean = min(worst, recall), [*mean, recall]
-            print(f"  {method}: {apart:.2f} FWHM apart, recall {np.mean(mean):.3f}, worst {worst:.3f}", flush=True)
+            how_far = f"{apart:.2f} FWHM apart{', spacing given' if given else ''}"
+            print(f"  {method}: {how_far}, recall {np.mean(mean):.3f}, worst {worst:.3f}", flush=True)
 
 
 def scored(how: dict[str, str], lattice: str, size: int = 384, **fields: float) -> tuple[float, float, float]:

@@ -45,7 +45,8 @@ class QualityWidget(Panel):
         rows.addRow(row_label("Sites"), self.points_box)
         rows.addRow(row_label("Image"), self.image_box)
         rows.addRow(self.with_reference)
-        rows.addRow(row_label("Reference"), self.reference_box)
+        self.reference_label = row_label("Reference")
+        rows.addRow(self.reference_label, self.reference_box)
         self.form = ParamsForm(QualityParams)
         self.body.addWidget(self.form)
         self.compare_form = ParamsForm(CompareParams)
@@ -87,7 +88,7 @@ class QualityWidget(Panel):
         why = "Open an image first." if image is None else "Find atoms or click some points first."
         self.run_bar.allow("" if points is not None and image is not None else why)
         on = self.with_reference.isChecked()
-        for one in (self.reference_box, self.compare_form, self.curve_heading, self.curve):
+        for one in (self.reference_label, self.reference_box, self.compare_form, self.curve_heading, self.curve):
             one.setVisible(on)
 
     # run
@@ -235,7 +236,7 @@ def _told(found: Any, compared: Any, curve: Any) -> str:
     lines = [
         f"{n['sites']:,.0f} sites in {len(found.frames):,} frame(s), spacing {spacing:.2f} px",
         f"{n['short_pairs']:,.0f} short pairs, {n['doubles']:,.0f} of them doubles; {n['gaps']:,.0f} gaps",
-        f"{100 * n['flagged']:.1f} % with a flag from before",
+        f"{100 * n['flagged']:.1f} % had a flag before",
     ]
     if compared is not None:
         c = compared.summary()
