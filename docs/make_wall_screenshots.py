@@ -18,11 +18,11 @@ def strokes(frame: int) -> np.ndarray:
 
     table = pd.read_parquet(sample_folder() / "domain_walls_truth.parquet")
     here = table[table["frame"] == frame]
-    paint = np.zeros((176, 176), np.uint8)
+    paint = np.zeros((144, 144), np.uint8)
     at = np.rint(here[["row", "col"]].to_numpy()).astype(int)
     for dr in (-1, 0, 1):
         for dc in (-1, 0, 1):
-            r, c = np.clip(at + np.array([dr, dc]), 0, 175).T
+            r, c = np.clip(at + np.array([dr, dc]), 0, 143).T
             paint[r, c] = 1
     return paint
 
@@ -35,24 +35,25 @@ def drive() -> None:
     viewer.open_sample(PLUGIN, "domain_walls")
     wait(lambda: len(viewer.layers) == 1, "the sample")
     walls = dock(viewer, "Walls")
-    wait(lambda: any("preview" in layer.name for layer in viewer.layers), "the preview", 120)
+    wait(lambda: any("preview" in layer.name for layer in viewer.layers), "the preview", 900)
     shoot(viewer, "walls_canny")
 
     walls.teacher.take_brush()
     paint = viewer.layers[-1]
-    paint.data[0] = strokes(0)
+    here = int(viewer.dims.current_step[0])
+    paint.data[here] = strokes(here)
     paint.refresh()
     walls.live.setChecked(False)
     scroll(walls)
     shoot(viewer, "walls_paint")
     walls.teacher.train.click()
-    wait(lambda: len(walls.teacher.loss.rows) >= 12, "the losses")
+    wait(lambda: len(walls.teacher.loss.rows) >= 12, "the losses", 3600)
     shoot(viewer, "walls_train")
-    wait(lambda: not walls.runner.busy, "the training")
+    wait(lambda: not walls.runner.busy, "the training", 3600)
     paint.visible = False
     walls.labels.setChecked(True)
     walls.run_bar.button.click()
-    wait(lambda: not walls.runner.busy, "the walls")
+    wait(lambda: not walls.runner.busy, "the walls", 3600)
     scroll(walls, 0.45)
     shoot(viewer, "walls_found")
     viewer.close()

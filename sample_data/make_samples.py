@@ -91,8 +91,8 @@ WALLS: dict[str, dict] = {
     "domain_walls.ome.tif": {
         "pattern": "curved",
         "profile": "both",
-        "frames": 12,
-        "size_px": 176,
+        "frames": 6,
+        "size_px": 144,
         "pixel_size_nm": 4.0,
         "frame_time_s": 30.0,
         "domain_px": 40.0,
@@ -123,10 +123,15 @@ def make_walls(name: str, folder: Path) -> None:
     stack, truth = walls(**WALLS[name])
     levels = Stack.from_array(stack.data * 30.0 + 110.0, stack.axes)
     write_picture(levels, folder / name)
-    columns = ["site", "frame", "row", "col", "wall", "arc_px", "length_px", "length_nm", "angle"]
-    table = truth.sites.table[columns].astype({"site": np.int32, "frame": np.int16, "wall": np.int16})
-    exact = {c: np.float32 for c in columns[2:] if c != "wall"}
-    table.astype(exact).to_parquet(folder / f"{name.split('.')[0]}_truth.parquet", compression="zstd", index=False)
+    columns = ["site", "frame", "row", "col", "wall", "length_nm", "angle"]
+    table = truth.sites.table[columns].copy()
+    table[["row", "col"]] = np.round(table[["row", "col"]] * 64) / 64  # whole parts of two are small when compressed
+    table["angle"] = np.round(table["angle"] * 256) / 256
+    exact = dict.fromkeys(("row", "col", "length_nm", "angle"), np.float32)
+    small = {"site": np.int32, "frame": np.int16, "wall": np.int16}
+    table.astype(exact | small).to_parquet(
+        folder / f"{name.split('.')[0]}_truth.parquet", compression="zstd", index=False
+    )
 
 
 def write_picture(stack: Stack, path: Path) -> None:

@@ -17,12 +17,12 @@ def test_the_script_makes_the_same_walls_again(tmp_path):
     (name,) = module.WALLS
     module.make_walls(name, tmp_path)
     again, kept = (tifffile.imread(folder / name).astype(int) for folder in (tmp_path, FOLDER))
-    assert kept.shape == (12, 176, 176) and (again != kept).mean() < 1e-3
+    assert kept.shape == (6, 144, 144) and (again != kept).mean() < 1e-3
 
 
 def test_walls_are_dark_where_the_truth_says():
     frames = tifffile.imread(FOLDER / "domain_walls.ome.tif").astype(float)
     t = pd.read_parquet(FOLDER / "domain_walls_truth.parquet")
-    assert t.site.is_unique and set(t.frame) == set(range(12))
-    at = [np.clip(np.rint(t[k]).astype(int), 0, 175) for k in ("row", "col")]
+    assert t.site.is_unique and set(t.frame) == set(range(6))
+    at = [np.clip(np.rint(t[k]).astype(int), 0, 143) for k in ("row", "col")]
     assert frames[t.frame, at[0], at[1]].mean() < frames.mean() - 15
