@@ -52,7 +52,7 @@ class Judge:
         return cls(t[0, :-1], t[1, :-1], t[2:, :-1], t[2:, -1])
 
 
-def fit_judge(features: np.ndarray, answer: np.ndarray, classes: int, strength: float = 1.0) -> Judge:
+def fit_judge(features: np.ndarray, answer: np.ndarray, classes: int, strength: float = 0.3) -> Judge:
     """Fit a judge.
 
     Parameters

@@ -98,7 +98,8 @@ def _width(stack: Stack, params: TeachParams, start: Finder | None, seen: list[A
     if all(d.source == "autocorrelation" and d.confidence > 0.5 for d in whole):
         return float(np.median([d.sigma for d in whole]))
     with_sites = [s for s in seen if len(s.places)]
-    return spot_width(with_sites) or float(np.median([d.sigma for d in whole]))
+    usual = float(np.median([d.sigma for d in whole]))
+    return spot_width(with_sites, usual) or usual
 
 
 def _weight(
