@@ -129,9 +129,8 @@ def make_walls(name: str, folder: Path) -> None:
     table["angle"] = np.round(table["angle"] * 256) / 256
     exact = dict.fromkeys(("row", "col", "length_nm", "angle"), np.float32)
     small = {"site": np.int32, "frame": np.int16, "wall": np.int16}
-    table.astype(exact | small).to_parquet(
-        folder / f"{name.split('.')[0]}_truth.parquet", compression="zstd", index=False
-    )
+    path = folder / f"{name.split('.')[0]}_truth.parquet"
+    table.astype(exact | small).to_parquet(path, compression="zstd", index=False)
 
 
 def write_picture(stack: Stack, path: Path) -> None:
