@@ -12,9 +12,10 @@ from atomscope.data import OnProgress, Provenance, ShouldStop, Sites, Stack, rep
 from atomscope.data.params import FindParams
 from atomscope.data.taught import Taught
 from atomscope.errors import ParameterError, Stopped
+from atomscope.find.backing import weigh
 from atomscope.find.detect import detect, is_lattice
 from atomscope.find.doubt import QUANTITIES, Committee, doubt_at
-from atomscope.find.heatmap import Network, detect_by_network
+from atomscope.find.heatmap import LIKELY, Network, detect_by_network
 from atomscope.find.prepare import prepare
 from atomscope.find.rows import fitted_rows, no_rows, unfitted_rows
 from atomscope.find.taught import TaughtNetwork, find_taught
@@ -94,6 +95,12 @@ def find_in_frame(
     table = fitted_rows(ready, found, params) if params.refine else unfitted_rows(ready, found)
     if probability is not None:
         table["score"] = probability[table.index.to_numpy()]
+        if params.refine:
+            z = (
+                (table["amplitude"] / table["amplitude_sd"]).abs().fillna(0.0).to_numpy(np.float64)
+            )  # a failed fit: nothing
+            table["score"] = weigh(z, table["score"].to_numpy())
+            table = table[table["score"] > (LIKELY if level is None else level)]
     if ask:
         doubt = doubt_at(ready, cast(Committee, network), np.c_[found.row, found.col], found.sigma)
         for name in QUANTITIES:

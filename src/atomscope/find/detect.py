@@ -42,6 +42,8 @@ class Detection:
     source : {"autocorrelation", "scale-space", "default"}
     place_sd : numpy.ndarray, shape (n,), px, optional
         Standard error of the places along each axis, where what found them knows it.
+    noise : float
+        Standard deviation of the noise behind the filter for this width; 0 where it was not asked.
     """
 
     row: np.ndarray
@@ -52,6 +54,7 @@ class Detection:
     confidence: float
     source: str
     place_sd: np.ndarray | None = None
+    noise: float = 0.0
 
     @property
     def room(self) -> float:
@@ -117,7 +120,7 @@ def detect(
         spacing = scale.period  # the same distance, averaged over the frame
     keep = drop_close(np.c_[row, col], height, min_separation * room(spacing, width, source))
     confidence = 1.0 if source == "given" else scale.confidence if lattice else 0.0
-    return Detection(row[keep], col[keep], height[keep] / noise, width, float(spacing), confidence, source)
+    return Detection(row[keep], col[keep], height[keep] / noise, width, float(spacing), confidence, source, noise=noise)
 
 
 def room(spacing: float, width: float, source: str) -> float:
@@ -130,8 +133,13 @@ def room(spacing: float, width: float, source: str) -> float:
 
 def respond_to(frame: Frame, spectrum: Spectrum, width: float) -> tuple[Response, float]:
     """Return what the filter for columns of a width (px) answers, and its scale, px."""
-    s = max(1.0, _FILTER * width)
+    s = filter_scale(width)
     return respond(frame, spectrum, s), s
+
+
+def filter_scale(width: float) -> float:
+    """Return the scale of the filter for columns of a width, px."""
+    return max(1.0, _FILTER * width)
 
 
 def is_lattice(found: Detection) -> bool:

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from scipy import ndimage
 
+from atomscope.find.backing import heights_at, weigh
 from atomscope.find.detect import Detection, detect, nearest_spacing, room
 from atomscope.find.peaks import drop_close, local_maxima, subpixel
 from atomscope.find.prepare import Frame
@@ -22,7 +23,7 @@ _NEAR_ENOUGH = 0.1
 #: Two maxima nearer than this are one column, in units of the column width.
 _APART = 1.5
 #: A maximum is a column when it is more likely one than not.
-_LIKELY = 0.5
+LIKELY = 0.5
 
 
 class Scaled(Protocol):
@@ -58,6 +59,7 @@ def detect_by_network(
     threshold: float | None = None,
     min_separation: float = 0.5,
     seen: Detection | None = None,
+    backed: bool = True,
 ) -> tuple[Detection, np.ndarray]:
     """Find the columns of a frame by a network.
 
@@ -76,6 +78,8 @@ def detect_by_network(
         Of two sites closer than this fraction of the spacing the less probable goes.
     seen : Detection, optional
         What :func:`~atomscope.find.detect.detect` says of the frame, if that is known: the scale is taken from it.
+    backed : bool
+        Whether a place's own pixels have a say (:mod:`atomscope.find.backing`).
 
     Returns
     -------
@@ -88,11 +92,14 @@ def detect_by_network(
     answer = network.answer(zoom_to(network, frame.image, seen.sigma))
     row, col = local_maxima(answer)
     p = network.probability(answer[row, col].astype(np.float64))
-    keep = p > (_LIKELY if threshold is None else threshold)
+    keep = p > (least := LIKELY if threshold is None else threshold)
     row, col, p = row[keep], col[keep], p[keep]
     sub_row, sub_col = subpixel(answer, row, col)
     place = to_image(np.c_[sub_row, sub_col], frame.image.shape, answer.shape)
     height = answer[row, col]
+    if backed and len(p):
+        p = weigh(heights_at(frame, seen, place), p)
+        place, height, p = place[p > least], height[p > least], p[p > least]
     keep = drop_close(place, height, _APART * seen.sigma)
     spacing = spacing_px or nearest_spacing(*place[keep].T) or seen.spacing
     keep = drop_close(place, height, max(_APART * seen.sigma, min_separation * room(spacing, seen.sigma, seen.source)))

@@ -15,6 +15,10 @@ _OVER_FLOOR = 4.0
 #: A scale counts when it holds this much signal over the noise that it holds, and so many deviations more.
 _SEEN = 0.2
 _SURE = 6.0
+#: Above this it shows one without a doubt.
+_PLAIN = 0.5
+#: So many widths are tried where the background is the strongest at all of them.
+_TRIED = 7
 _HANN_MODES = 2.25  # neighbouring modes behind a Hann window are not independent
 #: Below this height of its best side peak an autocorrelation shows no lattice.
 LATTICE_CONFIDENCE = 0.2
@@ -85,10 +89,25 @@ def measure_scale(spectrum: Spectrum, shape: tuple[int, int]) -> Scale:
         if best not in found:
             width = float(np.clip(scales[best] / np.sqrt(2), 0.8, max(min(shape) / 8, 0.8)))
             found[best] = _period(signal, spectrum.k2, shape, width)
-            if found[best].confidence > 0.5:
+            if found[best].period is not None and found[best].confidence > _PLAIN:
                 return found[best]
     chosen = max(found.values(), key=lambda scale: scale.confidence)
-    return chosen if chosen.confidence >= 2 * LATTICE_CONFIDENCE else next(iter(found.values()))
+    if chosen.period is not None and chosen.confidence >= 2 * LATTICE_CONFIDENCE:
+        return chosen
+    return _behind(signal, spectrum.k2, shape, held, scales) or next(iter(found.values()))
+
+
+def _behind(
+    signal: np.ndarray, k2: np.ndarray, shape: tuple[int, int], held: np.ndarray, scales: np.ndarray
+) -> Scale | None:
+    """Look for a lattice behind a background that outshines it at every scale: holes, dirt, thickness."""
+    tried = [_period(signal, k2, shape, width) for width in np.geomspace(1.2, max(1.2, min(shape) / 20), _TRIED)]
+    best = max(tried, key=lambda scale: scale.confidence)
+    if best.period is None or best.confidence < _PLAIN:
+        return None
+    fine = scales / np.sqrt(2) <= max(0.8, best.period / 6)
+    width = float(max(scales[int(np.argmax(np.where(fine, held, 0)))] / np.sqrt(2), 0.8))
+    return Scale(width, best.period, best.confidence)
 
 
 def _period(signal: np.ndarray, k2: np.ndarray, shape: tuple[int, int], width: float) -> Scale:

@@ -66,7 +66,7 @@ def calibrate_as_used(finder: Finder, frames: int = FRAMES) -> Finder:
         ready = prepare(frame)
         if ready is None:
             continue
-        found, height = detect_by_network(ready, _Raw(finder), threshold=_LOW)
+        found, height = detect_by_network(ready, _Raw(finder), threshold=_LOW, backed=False)
         at, shape = np.c_[found.row, found.col], np.array(frame.shape)
         hit = np.zeros(len(at), bool)
         inside = np.asarray(((places > -0.5) & (places < shape - 0.5)).all(axis=1))
