@@ -17,6 +17,12 @@ def test_importing_loads_neither_torch_nor_qt_nor_napari(module):
     assert out.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("module", ["atomscope", "atomscope.cli"])
+def test_the_command_line_runs_as_a_module(module):
+    out = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == f"atomscope, version {atomscope.__version__}"
+
+
 def test_every_public_name_can_be_had():
     for name in atomscope.__all__:
         assert getattr(atomscope, name) is not None
