@@ -12,8 +12,8 @@ import pandas as pd
 from atomscope.data import OnProgress, Patches, ShouldStop, Sites, Stack
 from atomscope.data.params import CandidateParams, ClassifierParams
 from atomscope.errors import InputError, ParameterError
+from atomscope.pipeline.fields import with_fields
 from atomscope.pipeline.records import as_stack
-from atomscope.pipeline.verbs import with_fields
 
 if TYPE_CHECKING:
     from atomscope.models.classifier import Classifier

@@ -12,8 +12,8 @@ import pandas as pd
 from atomscope.data import OnProgress, ShouldStop, Sites, Stack
 from atomscope.data.params import ParticleParams, SegmenterParams
 from atomscope.errors import InputError, ParameterError, ShapeError, TrainingError
-from atomscope.pipeline.records import as_stack
-from atomscope.pipeline.verbs import as_sites, with_fields
+from atomscope.pipeline.fields import with_fields
+from atomscope.pipeline.records import as_sites, as_stack
 
 if TYPE_CHECKING:
     from atomscope.models.segmenter import Segmenter

@@ -98,7 +98,7 @@ def train_finder(
     Stopped
         When ``should_stop`` says so; ``partial`` holds the Finder as far as it is.
     """
-    from atomscope.pipeline.verbs import with_fields
+    from atomscope.pipeline.fields import with_fields
 
     stack, params = as_stack(source), with_fields(TeachParams, params, fields)
     told = read_annotations(stack, annotations, regions, classes, params.polarity)

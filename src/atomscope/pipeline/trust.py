@@ -13,9 +13,9 @@ import pandas as pd
 from atomscope.data import OnProgress, ShouldStop, Sites, Stack, check_stop, report
 from atomscope.data.params import CompareParams, FindParams, QualityParams
 from atomscope.errors import InputError, ParameterError
+from atomscope.pipeline.fields import with_fields
 from atomscope.pipeline.finders import load_finder
-from atomscope.pipeline.records import as_stack
-from atomscope.pipeline.verbs import as_sites, with_fields
+from atomscope.pipeline.records import as_sites, as_stack
 
 if TYPE_CHECKING:
     from atomscope.find.compare import Comparison

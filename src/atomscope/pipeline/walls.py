@@ -12,9 +12,9 @@ import pandas as pd
 from atomscope.data import OnProgress, ShouldStop, Sites, Stack
 from atomscope.data.params import WallParams, WallTrainParams
 from atomscope.errors import InputError, ShapeError
-from atomscope.pipeline.records import as_stack
+from atomscope.pipeline.fields import with_fields
+from atomscope.pipeline.records import as_sites, as_stack
 from atomscope.pipeline.show import LayerData
-from atomscope.pipeline.verbs import as_sites, with_fields
 
 if TYPE_CHECKING:
     import numpy as np
