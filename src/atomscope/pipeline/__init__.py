@@ -4,8 +4,6 @@ The only room that knows the others. Rooms are imported when a verb is called, s
 loads no torch.
 """
 
-from atomscope.pipeline.annotation_files import read_annotation_file, read_regions_file
-from atomscope.pipeline.annotations import read_annotations
 from atomscope.pipeline.atoms import find_atoms, find_in_frame, grid
 from atomscope.pipeline.defects import (
     defect_candidates,
@@ -59,6 +57,8 @@ from atomscope.pipeline.show import (
 )
 from atomscope.pipeline.structures import save_structure, structure, structure_layers
 from atomscope.pipeline.teaching import train_finder
+from atomscope.pipeline.teaching.annotations import read_annotations
+from atomscope.pipeline.teaching.files import read_annotation_file, read_regions_file
 from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
 from atomscope.pipeline.walls import (
     domain_labels,

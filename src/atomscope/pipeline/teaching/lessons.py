@@ -1,8 +1,8 @@
-"""From annotated frames to lessons: the scale of the sites, which of them stand out, what counts."""
+"""From annotated frames to lessons: the scale of the sites, which stand out, what counts, what is held back."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from atomscope.data import Stack
 from atomscope.data.params import TeachParams
 from atomscope.errors import InputError
-from atomscope.pipeline.annotations import Annotations
+from atomscope.pipeline.teaching.annotations import Annotations
 
 if TYPE_CHECKING:
     from atomscope.find.prepare import Frame
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: How far round an annotation pixels count where not all is annotated, in units of the column width; and below which
 #: response of the filter (deviations) others do.
 _NEAR, _NOTHING = 3.0, 1.5
+#: Fewer sites than this are not parted into those that are learnt from and those that are held back.
+_PARTED = 8
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,33 @@ def make_lessons(
         at = [np.rint(np.linspace(0, n - 1, m)).astype(int) for n, m in zip(weight.shape, image.shape, strict=True)]
         lessons.append(Lesson(image, places * factor, spots.which, weight[np.ix_(*at)]))
     return width, peaked, lessons
+
+
+def parted(lessons: list[Lesson], n_sites: int) -> list[tuple[list[Lesson], list[Lesson]]]:
+    """Return pairs of what is learnt from and what is held back; none when there are too few annotated sites."""
+    if n_sites < _PARTED:
+        return []
+    if len(lessons) > 1:
+        parts = [lessons[k::2] for k in range(2)]
+        if all(any(len(x.places) for x in part) for part in parts):
+            return [(parts[1], parts[0]), (parts[0], parts[1])]
+    halves = []
+    for lesson in lessons:
+        axis = int(np.argmax(lesson.places.std(0))) if len(lesson.places) else 0
+        cut = float(np.median(lesson.places[:, axis])) if len(lesson.places) else lesson.image.shape[0] / 2
+        at = np.arange(lesson.image.shape[axis]) > cut
+        mask = at[:, None] if axis == 0 else at[None]
+        after = lesson.places[:, axis] > cut
+        halves.append(
+            [
+                replace(lesson, places=lesson.places[w], which=lesson.which[w], weight=lesson.weight * m)
+                for w, m in ((~after, ~mask), (after, mask))
+            ]
+        )
+    first, second = ([h[k] for h in halves] for k in range(2))
+    if not all(sum(len(x.places) for x in part) >= _PARTED // 2 for part in (first, second)):
+        return []
+    return [(second, first), (first, second)]
 
 
 def _width(stack: Stack, params: TeachParams, start: Finder | None, seen: list[Any], ready: list[Frame]) -> float:
