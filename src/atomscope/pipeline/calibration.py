@@ -57,9 +57,9 @@ def calibrate_as_used(finder: Finder, frames: int = FRAMES) -> Finder:
     """
     from sklearn.isotonic import IsotonicRegression
 
-    from atomscope.find.compare import match
     from atomscope.find.heatmap import detect_by_network
     from atomscope.find.prepare import prepare
+    from atomscope.find.trust.match import match
 
     heights, hits = [], []
     for frame, places, radius in _frames(frames):

@@ -15,8 +15,8 @@ from atomscope.pipeline.rvae import as_model
 if TYPE_CHECKING:
     import numpy as np
 
-    from atomscope.find.compare import Comparison
-    from atomscope.find.quality import Quality
+    from atomscope.find.trust.comparison import Comparison
+    from atomscope.find.trust.quality import Quality
     from atomscope.models import Model
 
 LayerData = tuple[Any, dict[str, Any], str]

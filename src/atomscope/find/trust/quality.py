@@ -10,7 +10,7 @@ from scipy.spatial import Delaunay, QhullError, cKDTree
 
 from atomscope.data import OnProgress, ShouldStop, Sites, check_stop, report
 from atomscope.data.params import QualityParams
-from atomscope.find.gaps import find_gaps
+from atomscope.find.trust.gaps import find_gaps
 
 SHORT, DOUBLE = "short pair", "double"
 _BINS = 20
