@@ -157,8 +157,8 @@ def _matched(at: np.ndarray, height: np.ndarray, places: np.ndarray) -> np.ndarr
     return hit
 
 
-def train(out: Path, steps: int, seed: int = 0, save_every: int = 500) -> Path:
-    """Train, resuming what is there; return the path of the finder's file."""
+def train(out: Path, steps: int, seed: int = 0, save_every: int = 500, held_out: int = HELD_OUT) -> Path:
+    """Train, resuming what is there, and measure on so many held-out frames; return the path of the finder's file."""
     import pandas as pd
 
     from atomscope import io
@@ -179,7 +179,7 @@ def train(out: Path, steps: int, seed: int = 0, save_every: int = 500) -> Path:
     while run.done < steps:
         run.run(run.done + save_every, on_progress=tell)
         io.write_model(run.state(), checkpoint)
-    heights, probabilities, f1 = calibrate(run.finder())
+    heights, probabilities, f1 = calibrate(run.finder(), held_out)
     card = {
         "data": "simulated frames of atomscope.simulate.training, every one new",
         "batch": BATCH,
@@ -187,7 +187,7 @@ def train(out: Path, steps: int, seed: int = 0, save_every: int = 500) -> Path:
         "held_out_f1": round(f1, 4),
         "minutes": round(sum(row["seconds"] for row in run.rows) / 60, 1),
     }
-    finder = run.finder((heights, probabilities), measure_places(run.finder()), **card)
+    finder = run.finder((heights, probabilities), measure_places(run.finder(), held_out), **card)
     path = io.write_model(finder.to_state(), out / "finder.safetensors")
     pd.DataFrame(run.rows).to_csv(out / "finder_training.csv", index=False)
     log.info("F1 on held-out frames %.3f", f1)
