@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from atomscope.models.encoders import Convolution
+from atomscope.models.layers import Convolution
 from atomscope.models.segmenter import standardised
 
 _WIDTH = 24

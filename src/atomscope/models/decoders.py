@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from atomscope.models.encoders import Dense
+from atomscope.models.layers import Dense
 from atomscope.models.pose import canvas_side, picture_points, place
 
 

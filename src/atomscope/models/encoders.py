@@ -8,25 +8,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from atomscope.models.layers import Convolution, Dense
+
 #: Bounds of every learnt log standard deviation: wide enough for any use, narrow enough never to overflow.
 LOG_SD = (-7.0, 2.0)
 #: Standard deviation of an angle as uncertain as can be, times the order of the symmetry, rad: a wider one would
 #: overlap with that of the next equivalent turn, and a normal of this one has the entropy of a uniform angle.
 BROADEST = math.sqrt(2 * math.pi / math.e)
-
-
-class Dense(nn.Linear):
-    """A dense layer that waits for :meth:`VAE.initialise`: the global random state stays untouched."""
-
-    def reset_parameters(self) -> None:
-        """Leave the weights as they are."""
-
-
-class Convolution(nn.Conv2d):
-    """A convolution that waits likewise."""
-
-    def reset_parameters(self) -> None:
-        """Leave the weights as they are."""
 
 
 class Posterior(NamedTuple):

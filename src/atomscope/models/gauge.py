@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from atomscope.models.align import compare, polar, synchronise
-from atomscope.models.encoders import Dense
+from atomscope.models.layers import Dense
 from atomscope.models.pose import turn
 from atomscope.models.vae import ANCHORS, VAE
 
