@@ -19,9 +19,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, grid_sample
 from atomscope.data import ModelState, OnProgress, ShouldStop, report
 from atomscope.data.params import SegmenterParams
 from atomscope.errors import InputError, TrainingError
-from atomscope.models.adam import Adam
+from atomscope.models.adam import Adam, one_cycle
 from atomscope.models.copies import one_of_eight
-from atomscope.models.step import one_cycle
 from atomscope.models.tiles import SIDE, continued, cut
 from atomscope.models.unet import UNet
 from atomscope.models.weights import check_kind, fill, to_tensors

@@ -15,10 +15,9 @@ from atomscope.data import OnProgress, ShouldStop, report
 from atomscope.data.params import ClassifierParams
 from atomscope.errors import InputError, TrainingError
 from atomscope.models.activation_net import ActivationNet, as_shown
-from atomscope.models.adam import Adam
+from atomscope.models.adam import Adam, one_cycle
 from atomscope.models.classifier import Classifier
 from atomscope.models.copies import one_of_eight
-from atomscope.models.step import one_cycle
 
 _BRIGHTER = 0.15  # spread of the log gain of the copies
 _LEAST_CROP = 16

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from atomscope.data.params import RVAE
-from atomscope.models.decoders import CanvasDecoder, CoordinateDecoder
-from atomscope.models.encoders import ConvTrunk, Encoder, MLPTrunk, Posterior
-from atomscope.models.pose import equivalents, kl_circle, kl_normal, leaning, turn
+from atomscope.models.rvae.decoders import CanvasDecoder, CoordinateDecoder
+from atomscope.models.rvae.encoders import ConvTrunk, Encoder, MLPTrunk, Posterior
+from atomscope.models.rvae.pose import equivalents, kl_circle, kl_normal, leaning, turn
 
 #: Latents at which the orientation of the drawings is settled (see gauge.py).
 ANCHORS = 256

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atomscope.find.gauss import AMP, BG, N_PARAMS, N_QUADRATIC, PA, PC, X0, Y0, monomials
+from atomscope.find.refine.gauss import AMP, BG, N_PARAMS, N_QUADRATIC, PA, PC, X0, Y0, monomials
 
 #: Least radius of a fit window over the column width; a column nearer than this to the border is at the edge.
 LEAST_RADIUS = 2.75

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.integrate import quad
 
-from atomscope.models.pose import canvas_side, kl_circle, kl_normal, place, turn
+from atomscope.models.rvae.pose import canvas_side, kl_circle, kl_normal, place, turn
 
 
 def spot(window: tuple[int, int], row: float, col: float, sigma: float = 1.5) -> torch.Tensor:

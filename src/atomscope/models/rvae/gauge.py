@@ -21,10 +21,10 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from atomscope.models.align import compare, polar, synchronise
 from atomscope.models.layers import Dense
-from atomscope.models.pose import turn
-from atomscope.models.vae import ANCHORS, VAE
+from atomscope.models.rvae.align import compare, polar, synchronise
+from atomscope.models.rvae.pose import turn
+from atomscope.models.rvae.vae import ANCHORS, VAE
 
 #: Drawings below which nothing can be said of their likeness.
 FEWEST = 30

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from atomscope.models.layers import Dense
-from atomscope.models.pose import canvas_side, picture_points, place
+from atomscope.models.rvae.pose import canvas_side, picture_points, place
 
 
 class Decoder(Protocol):

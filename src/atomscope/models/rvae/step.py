@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
-from atomscope.models.encoders import Posterior
-from atomscope.models.pose import equivalents, leaning
-from atomscope.models.vae import VAE, draw, kl_parts, reconstruction_nats
-from atomscope.models.views import read_turned, read_twice
+from atomscope.models.rvae.encoders import Posterior
+from atomscope.models.rvae.pose import equivalents, leaning
+from atomscope.models.rvae.vae import VAE, draw, kl_parts, reconstruction_nats
+from atomscope.models.rvae.views import read_turned, read_twice
 
 #: Weight of the pose loss of the turned copies, nats a pixel, where the training starts; it falls to 0.
 POSE_WEIGHT = 0.3
@@ -20,18 +18,6 @@ LEAN_WEIGHT = 0.1
 NOISE_RATE = 0.02
 #: The smallest noise, of standardised values: noiseless data must not make the likelihood infinite.
 LEAST_NOISE = 0.02
-
-
-def one_cycle(t: float, peak: float) -> float:
-    """Return the learning rate at the fraction ``t`` of the training: up in a quarter, down to nearly nothing.
-
-    References
-    ----------
-    L. N. Smith and N. Topin, "Super-convergence", arXiv:1708.07120.
-    """
-    if t < 0.25:
-        return peak * (0.04 + 0.96 * 0.5 * (1 - math.cos(4 * math.pi * t)))
-    return peak * (1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * (t - 0.25) / 0.75)))
 
 
 def kl_ramp(t: float) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from atomscope.models.pose import place
+from atomscope.models.rvae.pose import place
 
 #: Orders of rotation that crystals have.
 ORDERS = (2, 3, 4, 6)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atomscope.find.gauss import AMP, BG, BU, PA, PC, PM, X0, Y0
-from atomscope.find.overlap import widen
-from atomscope.find.solver import Solver
-from atomscope.find.windows import LEAST_RADIUS, cut, initial
+from atomscope.find.refine.gauss import AMP, BG, BU, PA, PC, PM, X0, Y0
+from atomscope.find.refine.overlap import widen
+from atomscope.find.refine.solver import Solver
+from atomscope.find.refine.windows import LEAST_RADIUS, cut, initial
 
 _MOST_RADIUS = 4.0  # of a window, over the column width, where a column's tail stands above little noise
 _FIRST, _THEN = 3, 12  # most steps with the starting width, and with the measured one

@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 
 from atomscope.data import OnProgress, Patches, ShouldStop, check_stop, report
-from atomscope.models.batches import rows
 from atomscope.models.device import find_device
-from atomscope.models.encoders import Posterior
-from atomscope.models.model import Model
+from atomscope.models.rvae.batches import rows
+from atomscope.models.rvae.encoders import Posterior
+from atomscope.models.rvae.model import Model
 
 NOT_FINITE = "patch holds NaN or inf: not encoded"
 

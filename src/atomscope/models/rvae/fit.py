@@ -16,14 +16,14 @@ import torch
 from atomscope.data import History, ModelState, OnProgress, Patches, ShouldStop, report
 from atomscope.data.params import RVAE, FitParams
 from atomscope.errors import InputError, TrainingError
-from atomscope.models.adam import Adam
-from atomscope.models.batches import Batches
+from atomscope.models.adam import Adam, one_cycle
 from atomscope.models.device import find_device
-from atomscope.models.gauge import settle
-from atomscope.models.model import Model, load_net
-from atomscope.models.step import losses, one_cycle
-from atomscope.models.symmetry import find_symmetry
-from atomscope.models.vae import VAE, build
+from atomscope.models.rvae.batches import Batches
+from atomscope.models.rvae.gauge import settle
+from atomscope.models.rvae.model import Model, load_net
+from atomscope.models.rvae.step import losses
+from atomscope.models.rvae.symmetry import find_symmetry
+from atomscope.models.rvae.vae import VAE, build
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,9 @@ import torch
 from atomscope.data import ModelState, Patches, Progress
 from atomscope.data.params import RVAE, FitParams
 from atomscope.errors import InputError, ShapeError, TrainingError
-from atomscope.models import Model, auto_epochs, batches, encode, fit
-from models.motifs import make
+from atomscope.models import Model, auto_epochs, encode, fit
+from atomscope.models.rvae import batches
+from models.rvae.motifs import make
 
 SPEC = RVAE(hidden=16)
 QUICK = FitParams(epochs=4, batch_size=40, checkpoint_every=1)

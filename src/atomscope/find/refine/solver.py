@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from atomscope.find.gauss import (
+from atomscope.find.refine.gauss import (
     AMP,
     BG,
     BU,
@@ -26,7 +26,7 @@ from atomscope.find.gauss import (
     normal_matrix,
     solve,
 )
-from atomscope.find.windows import Windows
+from atomscope.find.refine.windows import Windows
 
 _FEW = 10  # columns; with fewer the spread of a frame cannot be known
 _CALM = 0.05  # such a step of a place (column widths) or a shape (over the squared width) is small

@@ -9,9 +9,9 @@ import torch
 
 from atomscope.data import Patches
 from atomscope.models import encode
-from atomscope.models.align import ENOUGH_DEG, compare, polar, synchronise
-from atomscope.models.gauge import settle, settle_order
-from atomscope.models.pose import place
+from atomscope.models.rvae.align import ENOUGH_DEG, compare, polar, synchronise
+from atomscope.models.rvae.gauge import settle, settle_order
+from atomscope.models.rvae.pose import place
 
 ATOMS = ((0.0, 6.0, 1.0), (7.0, -2.0, 0.7), (-5.0, -4.0, 0.5), (-4.0, 4.0, 0.6))
 

@@ -19,9 +19,9 @@ import math
 import torch
 from torch import Tensor
 
-from atomscope.models.encoders import Posterior
-from atomscope.models.pose import place, turn
-from atomscope.models.vae import VAE
+from atomscope.models.rvae.encoders import Posterior
+from atomscope.models.rvae.pose import place, turn
+from atomscope.models.rvae.vae import VAE
 
 #: Weight of a squared difference of latents, prior standard deviations, against 1 - cos of a difference of angles.
 LATENT_WEIGHT = 0.25

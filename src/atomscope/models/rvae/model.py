@@ -13,8 +13,8 @@ import torch
 from atomscope.data import History, ModelState, Patches
 from atomscope.data.params import RVAE
 from atomscope.errors import InputError, ShapeError
-from atomscope.models.batches import block_length, rows
-from atomscope.models.vae import VAE, build
+from atomscope.models.rvae.batches import block_length, rows
+from atomscope.models.rvae.vae import VAE, build
 
 #: Version of the layout of a checkpoint's tensors and meta.
 FORMAT = 1
