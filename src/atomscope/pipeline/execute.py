@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from atomscope.data.params import (
     CropParams,
     FindParams,
     GridParams,
+    Params,
     ParticleParams,
     StructureParams,
     WallParams,
@@ -130,6 +132,14 @@ def _named(on_progress: OnProgress | None, step: str) -> OnProgress | None:
     return named
 
 
+#: Steps that lay the sites of a run, and what they call; found once, they are kept beside the run folder.
+_FINDS: dict[type[Params], Callable[..., Sites]] = {
+    FindParams: find_atoms,
+    ParticleParams: find_particles,
+    WallParams: find_walls,
+}
+
+
 def _do(
     step: Step, state: State, work: Workspace, on_progress: OnProgress | None, should_stop: ShouldStop | None
 ) -> State:
@@ -138,20 +148,12 @@ def _do(
     hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
     if isinstance(params, OpenParams):
         return replace(state, stack=open_stack(params.path, key=params.key))
-    if isinstance(params, FindParams):
+    if isinstance(params, tuple(_FINDS)):
         stack = _need(state.stack, step, "open")
         work.extend(step, stack)
         sites = work.read_sites()
         if sites is None:
-            sites = find_atoms(stack, params, **hooks)
-            work.write_sites(sites)
-        return replace(state, sites=sites)
-    if isinstance(params, ParticleParams):
-        stack = _need(state.stack, step, "open")
-        work.extend(step, stack)
-        sites = work.read_sites()
-        if sites is None:
-            sites = find_particles(stack, params, **hooks)
+            sites = _FINDS[type(params)](stack, params, **hooks)
             work.write_sites(sites)
         return replace(state, sites=sites)
     if isinstance(params, GridParams):
@@ -162,14 +164,6 @@ def _do(
         sites = _need(state.sites, step, "find")
         work.extend(step, _need(state.stack, step, "open"))
         return replace(state, sites=structure(sites, params, **hooks).sites)
-    if isinstance(params, WallParams):
-        stack = _need(state.stack, step, "open")
-        work.extend(step, stack)
-        sites = work.read_sites()
-        if sites is None:
-            sites = find_walls(stack, params, **hooks)
-            work.write_sites(sites)
-        return replace(state, sites=sites)
     if isinstance(params, CropParams):
         stack, sites = _need(state.stack, step, "open"), _need(state.sites, step, "find, grid or particles")
         work.extend(step, stack)
