@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atomscope.data import Progress
+from atomscope.pipeline.calibration import HELD_OUT, HELD_OUT_SEED, REACH_PX, calibrate_as_used
 
 if TYPE_CHECKING:
     from atomscope.models.finder import Finder
@@ -24,10 +25,6 @@ log = logging.getLogger(__name__)
 BATCH, SIDE = 4, 192
 #: How much frames are made larger or smaller after they are measured, as images are that are brought to scale.
 ZOOM = (0.45, 1.7)
-#: Simulated frames that are not trained on: they say what the network's answers are worth.
-HELD_OUT, HELD_OUT_SEED = 200, 1_000_003
-#: A column is found when something is within this of it, px.
-REACH_PX = 3.0
 
 
 def draw_batch(seed: int, index: int, batch: int = BATCH, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
@@ -198,7 +195,6 @@ def main() -> None:
     """Train from the command line; at the end the probabilities are made true for the way in which it is used."""
     from atomscope import io
     from atomscope.models.finder import Finder
-    from atomscope.pipeline.calibration import calibrate_as_used
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
