@@ -80,7 +80,7 @@ def test_draws_follow_the_weights_and_the_kl_knows_them():
 
 def test_symmetric_sites_have_one_place_in_the_latents_and_broken_ones_their_whole_angle():
     patches, angle, lacks = wheels(3000, 3, 7, missing=0.4)
-    model = fit(Patches.from_array(patches), RVAE(hidden=64), FitParams(epochs=60, batch_size=100))
+    model = fit(Patches.from_array(patches), RVAE(hidden=64), FitParams(epochs=40, batch_size=100))
     assert model.spec.symmetry == 3
     table = encode(model, Patches.from_array(patches))
     assert (table["angle_order"] == 3).all()
