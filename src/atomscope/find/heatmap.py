@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from scipy import ndimage
 
-from atomscope.find.detect import Detection, detect, nearest_spacing
+from atomscope.find.detect import Detection, detect, nearest_spacing, room
 from atomscope.find.peaks import drop_close, local_maxima, subpixel
 from atomscope.find.prepare import Frame
 
@@ -95,7 +95,7 @@ def detect_by_network(
     height = answer[row, col]
     keep = drop_close(place, height, _APART * seen.sigma)
     spacing = spacing_px or nearest_spacing(*place[keep].T) or seen.spacing
-    keep = drop_close(place, height, max(_APART * seen.sigma, min_separation * spacing))
+    keep = drop_close(place, height, max(_APART * seen.sigma, min_separation * room(spacing, seen.sigma, seen.source)))
     if frame.good is not None:
         at = np.clip(np.rint(place).astype(int), 0, np.array(frame.image.shape) - 1)
         keep &= frame.good[at[:, 0], at[:, 1]]

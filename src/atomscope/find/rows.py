@@ -55,7 +55,7 @@ def fitted_rows(frame: Frame, found: Detection, params: FindParams) -> pd.DataFr
     )
     # Two starts can end on the same column; and what is centred outside the frame is no site of it.
     place = table[["row", "col"]].to_numpy()
-    keep = drop_close(place, found.snr, 0.5 * params.min_separation * found.spacing)
+    keep = drop_close(place, found.snr, 0.5 * params.min_separation * found.room)
     keep &= ((place >= -0.5) & (place <= np.array(frame.image.shape) - 0.5)).all(axis=1)
     return table[keep]
 

@@ -18,6 +18,8 @@ _SURE = 6.0
 _HANN_MODES = 2.25  # neighbouring modes behind a Hann window are not independent
 #: Below this height of its best side peak an autocorrelation shows no lattice.
 LATTICE_CONFIDENCE = 0.2
+#: Nor below so many standard deviations of the autocorrelation of what has no order at that scale.
+_NO_CHANCE = 4.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Scale:
         Effective column width, px: the smaller of a column's standard deviation and about a sixth of the
         lattice period. None when nothing stands above the noise.
     period : float or None
-        Shortest repeat of the lattice, px; None without a lattice.
+        Shortest repeat of the lattice, px; None without a lattice, or where chance may have made it.
     confidence : float
         Height of the best side peak of the autocorrelation, 0 to 1.
     """
@@ -101,7 +103,8 @@ def _period(signal: np.ndarray, k2: np.ndarray, shape: tuple[int, int], width: f
         return Scale(width, None, 0.0)
     row, col, r, value = row[inside], col[inside], r[inside], value[inside]
     confidence = float(np.clip(value.max(), 0, 1))
-    if confidence < LATTICE_CONFIDENCE:
+    by_chance = width * float(np.sqrt(4 * np.pi / (shape[0] * shape[1])))
+    if confidence < max(LATTICE_CONFIDENCE, _NO_CHANCE * by_chance):
         return Scale(width, None, confidence)
     nearest = int(np.argmin(np.where(value > 0.35 * value.max(), r, np.inf)))
     sub_row, sub_col = subpixel(acf, row[nearest : nearest + 1], col[nearest : nearest + 1])

@@ -10,7 +10,7 @@ import pandas as pd
 from atomscope.data.params import FindParams
 from atomscope.data.taught import Taught
 from atomscope.find.candidates import candidates
-from atomscope.find.detect import Detection, nearest_spacing
+from atomscope.find.detect import Detection, nearest_spacing, room
 from atomscope.find.heatmap import Scaled, to_image, zoom_to
 from atomscope.find.peaks import drop_close
 from atomscope.find.prepare import Frame
@@ -107,10 +107,12 @@ def detect_by_taught(
     place, p, which = to_image(found.place[keep], frame.image.shape, image.shape), p[keep], which[keep]
     keep = drop_close(place, p, _APART * width_px)
     spacing = spacing_px or nearest_spacing(*place[keep].T) or 6 * width_px
-    keep &= drop_close(place, np.where(keep, p, -1.0), max(_APART * width_px, min_separation * spacing))
+    source = "scale-space" if spacing_px is None else "given"
+    apart = room(spacing, width_px, source)
+    keep &= drop_close(place, np.where(keep, p, -1.0), max(_APART * width_px, min_separation * apart))
     if frame.good is not None:
         at = np.clip(np.rint(place).astype(int), 0, np.array(frame.image.shape) - 1)
         keep &= frame.good[at[:, 0], at[:, 1]]
     place, p, which = place[keep], p[keep], which[keep]
-    found_here = Detection(place[:, 0], place[:, 1], p, width_px, float(spacing), 0.0, "given")
+    found_here = Detection(place[:, 0], place[:, 1], p, width_px, float(spacing), 0.0, source)
     return found_here, p, which
