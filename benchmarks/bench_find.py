@@ -16,9 +16,9 @@ import numpy as np
 
 from atomscope.data.params import FindParams
 from atomscope.find import find_in_frame
-from atomscope.find.columns import fit_columns
 from atomscope.find.detect import detect
 from atomscope.find.prepare import prepare
+from atomscope.find.refine import fit_columns
 from atomscope.simulate import image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 import atomscope as ats
-from atomscope.find.reliability import rank_auc, reliability
+from atomscope.find.trust.reliability import rank_auc, reliability
 from atomscope.simulate import image, render_columns
 from atomscope.simulate.training import training_frame
 

@@ -9,8 +9,9 @@ import pytest
 import atomscope as ats
 from atomscope.data import Sites
 from atomscope.errors import InputError, ParameterError
-from atomscope.find.compare import compare, match
-from atomscope.find.reliability import rank_auc, reliability
+from atomscope.find.trust.compare import compare
+from atomscope.find.trust.match import match
+from atomscope.find.trust.reliability import rank_auc, reliability
 
 
 def lattice(n=12, step=10.0, frames=1, kind="atom"):
@@ -66,7 +67,7 @@ def test_the_pairing_is_the_best_of_all(seed):
 def test_a_large_clump_is_solved_as_a_small_one_is(monkeypatch):
     import importlib
 
-    module = importlib.import_module("atomscope.find.compare")
+    module = importlib.import_module("atomscope.find.trust.match")
     rng = np.random.default_rng(0)
     a, b = rng.uniform(0, 60, (150, 2)), rng.uniform(0, 60, (140, 2))
     dense = match(a, b, 8.0)

@@ -6,7 +6,7 @@ import pytest
 
 import atomscope as ats
 from atomscope.errors import ParameterError, Stopped
-from atomscope.find.compare import match
+from atomscope.find.trust.match import match
 from atomscope.simulate import image, movie
 
 

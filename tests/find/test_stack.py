@@ -18,15 +18,19 @@ def frames():
     return np.stack([stack.frame(i) for i in range(8)])
 
 
+@pytest.fixture(scope="module")
+def found(frames):
+    return find_atoms(Stack.from_array(frames))
+
+
 @pytest.mark.parametrize("chunk", [1, 7, 50])
-def test_chunks_do_not_change_a_bit(frames, chunk):
-    expected = find_atoms(Stack.from_array(frames)).table
+def test_chunks_do_not_change_a_bit(frames, found, chunk):
     lazy = da.from_array(frames, chunks=(chunk, 50, 40))
-    pd.testing.assert_frame_equal(find_atoms(Stack.from_array(lazy)).table, expected, check_exact=True)
+    pd.testing.assert_frame_equal(find_atoms(Stack.from_array(lazy)).table, found.table, check_exact=True)
 
 
-def test_ids_run_in_frame_order_and_each_frame_stands_alone(frames):
-    sites = find_atoms(Stack.from_array(frames))
+def test_ids_run_in_frame_order_and_each_frame_stands_alone(frames, found):
+    sites = found
     assert (sites.table["site"] == np.arange(len(sites))).all()
     assert sites.table["frame"].is_monotonic_increasing
     alone = find_in_frame(frames[5])

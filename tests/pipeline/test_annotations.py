@@ -8,7 +8,7 @@ import pytest
 
 from atomscope.data import Sites, Stack
 from atomscope.errors import InputError, ShapeError
-from atomscope.pipeline.annotations import read_annotations
+from atomscope.pipeline.teaching.annotations import read_annotations
 
 
 @pytest.fixture

@@ -17,14 +17,21 @@ def movie():
     return np.stack([f for _, f in stack.frames()]).astype(np.float32)
 
 
-@pytest.mark.parametrize("chunk", [7, 50])
-def test_results_are_equal_to_the_bit_for_every_chunking(movie, chunk):
-    def run(frames):
-        stack = ats.Stack.from_array(da.from_array(movie, chunks=(frames, 64, 64)))
-        sites = ats.find_atoms(stack)
-        return sites.table, ats.crop(stack, sites, window_px=16, normalise="frame")
+def found_and_cut(movie, chunk):
+    stack = ats.Stack.from_array(da.from_array(movie, chunks=(chunk, 64, 64)))
+    sites = ats.find_atoms(stack)
+    return sites.table, ats.crop(stack, sites, window_px=16, normalise="frame")
 
-    one, many = run(1), run(chunk)
+
+@pytest.fixture(scope="module")
+def one(movie):
+    """What is found and cut where every frame is a chunk."""
+    return found_and_cut(movie, 1)
+
+
+@pytest.mark.parametrize("chunk", [7, 50])
+def test_results_are_equal_to_the_bit_for_every_chunking(movie, one, chunk):
+    many = found_and_cut(movie, chunk)
     pd.testing.assert_frame_equal(one[0], many[0], check_exact=True)
     assert np.array_equal(one[1].values, many[1].values)
     assert one[1].flags == many[1].flags

@@ -61,10 +61,10 @@ def test_a_file_that_is_missing_damaged_or_of_another_kind_is_told(tmp_path, mon
 
 
 def test_training_from_nothing_is_resumed_and_leaves_a_finder(tmp_path):
-    path = train(tmp_path, steps=2, save_every=1)
+    path = train(tmp_path, steps=2, save_every=1, held_out=10)
     assert io.read_model(path).spec["kind"] == "Finder"
     assert (tmp_path / "finder_training.csv").exists()
-    again = train(tmp_path, steps=2)  # all is done: nothing is trained again
+    again = train(tmp_path, steps=2, held_out=10)  # all is done: nothing is trained again
     assert io.read_model(again).meta["steps"] == 2
     images, answers = draw_batch(0, 5, batch=2, side=32)
     assert images.shape == answers.shape == (2, 32, 32)

@@ -16,7 +16,9 @@ MANIFEST = PluginManifest.from_file(ROOT / "src" / "atomscope" / "napari.yaml")
 def test_the_installed_manifest_is_that_of_the_repository():
     installed = PluginManifest.from_distribution("napari-atomscope")
     assert installed.contributions == MANIFEST.contributions
-    assert PluginManifest.from_file(ROOT / "napari.yaml").contributions == MANIFEST.contributions
+    link = ROOT / "napari.yaml"
+    if link.read_text(encoding="utf-8").strip() != "src/atomscope/napari.yaml":  # as git writes a link on Windows
+        assert PluginManifest.from_file(link).contributions == MANIFEST.contributions
 
 
 @pytest.mark.parametrize("command", MANIFEST.contributions.commands, ids=lambda c: c.id)

@@ -8,13 +8,14 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from atomscope.data import OnProgress, Provenance, ShouldStop, Sites, Stack, report
+from atomscope.data import OnProgress, ShouldStop, Sites, Stack
 from atomscope.data.params import FindParams
 from atomscope.data.taught import Taught
-from atomscope.errors import ParameterError, Stopped
+from atomscope.errors import ParameterError
 from atomscope.find.backing import weigh
 from atomscope.find.detect import detect, is_lattice
 from atomscope.find.doubt import QUANTITIES, Committee, doubt_at
+from atomscope.find.frames import sites_by_frame
 from atomscope.find.heatmap import LIKELY, Network, detect_by_network
 from atomscope.find.prepare import prepare
 from atomscope.find.rows import fitted_rows, no_rows, unfitted_rows
@@ -159,46 +160,21 @@ def find_atoms(
     Lindeberg, Int. J. Comput. Vis. 30, 79 (1998): scale-normalised blobs.
     """
     params = params or FindParams()
-    last = stack.n_frames - 1 if params.last_frame is None else min(params.last_frame, stack.n_frames - 1)
-    wanted = range(params.first_frame, last + 1, params.stride)
-    if not wanted:
-        raise ParameterError(
-            f"find: frames {params.first_frame} to {last} asked for, but {stack.name} has {stack.n_frames} frames "
-            "(counted from 0); choose first_frame <= last_frame within them"
-        )
     taught = _taught(network, params)
-    classes = ["atom"] if taught is None else list(taught.classes)
     pixel_nm = stack.pixel_axes[1].scale if stack.pixel_axes[1].unit == "nm" else None
-    tables: list[pd.DataFrame] = []
-    first_site = 0
-    for done, index in enumerate(wanted, start=1):
-        if should_stop is not None and should_stop():
-            raise Stopped(partial=_sites(tables, stack, params))
-        table = find_in_frame(stack.frame(index), params, network=network, pixel_nm=pixel_nm)
-        if not len(table):
-            logger.warning("%s, frame %d: no sites found", stack.name, index)
-        table.insert(0, "site", np.arange(first_site, first_site + len(table), dtype=np.int64))
-        table.insert(1, "frame", np.full(len(table), index, dtype=np.int64))
-        kind = table.pop("kind") if "kind" in table else pd.Series(["atom"] * len(table))
-        table.insert(4, "kind", pd.Series(kind, dtype=pd.CategoricalDtype(classes)))
-        first_site += len(table)
-        tables.append(table)
-        report(on_progress, done, len(wanted), "frames", table)
-    return _sites(tables, stack, params)
+    return sites_by_frame(
+        stack,
+        params,
+        "find",
+        lambda index: find_in_frame(stack.frame(index), params, network=network, pixel_nm=pixel_nm),
+        lambda: no_rows(params.uncertainty != "none"),
+        kinds=["atom"] if taught is None else taught.classes,
+        called="sites",
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
 
 
 def _taught(network: object, params: FindParams) -> Taught | None:
     """Return what a network was taught, if it is one of those and is to be used."""
     return getattr(network, "taught", None) if params.method != "peaks" else None
-
-
-def _sites(tables: list[pd.DataFrame], stack: Stack, params: FindParams) -> Sites:
-    filled = [table for table in tables if len(table)]
-    if filled:
-        table = pd.concat(filled, ignore_index=True)
-    else:
-        table = no_rows(params.uncertainty != "none")
-        table.insert(0, "site", pd.Series([], dtype=np.int64))
-        table.insert(1, "frame", pd.Series([], dtype=np.int64))
-        table.insert(4, "kind", pd.Series([], dtype=pd.CategoricalDtype(["atom"])))
-    return Sites(table, stack.axes, stack.shape, Provenance("find", params.model_dump(), stack.source))

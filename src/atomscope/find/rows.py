@@ -9,11 +9,11 @@ import pandas as pd
 
 from atomscope.data.params import FindParams
 from atomscope.data.sites import add_flags
-from atomscope.find.columns import Fit, fit_columns
 from atomscope.find.detect import Detection
 from atomscope.find.doubt import QUANTITIES
 from atomscope.find.peaks import drop_close
 from atomscope.find.prepare import Frame
+from atomscope.find.refine import Fit, fit_columns
 
 EDGE, FAILED = "edge", "fit failed"
 #: Columns that finding writes beside site, frame and kind, in this order.

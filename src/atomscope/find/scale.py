@@ -19,6 +19,8 @@ _SURE = 6.0
 _PLAIN = 0.5
 #: So many widths are tried where the background is the strongest at all of them.
 _TRIED = 7
+#: Periods that differ by less than this are the same.
+_SAME = 1.08
 _HANN_MODES = 2.25  # neighbouring modes behind a Hann window are not independent
 #: Below this height of its best side peak an autocorrelation shows no lattice.
 LATTICE_CONFIDENCE = 0.2
@@ -102,8 +104,14 @@ def _behind(
 ) -> Scale | None:
     """Look for a lattice behind a background that outshines it at every scale: holes, dirt, thickness."""
     tried = [_period(signal, k2, shape, width) for width in np.geomspace(1.2, max(1.2, min(shape) / 20), _TRIED)]
-    best = max(tried, key=lambda scale: scale.confidence)
-    if best.period is None or best.confidence < _PLAIN:
+    best: Scale | None = None
+    for three in zip(tried, tried[1:], tried[2:], strict=False):
+        periods = [scale.period or np.inf for scale in three]
+        # What has no order repeats at whatever length it is filtered for; a lattice always at its own.
+        same = max(periods) < _SAME * min(periods) and min(scale.confidence for scale in three) > _PLAIN
+        if same and (best is None or three[1].confidence > best.confidence):
+            best = three[1]
+    if best is None or best.period is None:
         return None
     fine = scales / np.sqrt(2) <= max(0.8, best.period / 6)
     width = float(max(scales[int(np.argmax(np.where(fine, held, 0)))] / np.sqrt(2), 0.8))

@@ -157,5 +157,6 @@ def _why(path: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT) or "no space" in str(error).lower():
         return "the disk is full; free some space or save elsewhere"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"no permission to write in {path.parent}; choose another folder"
+        held = " (or another program has it open: close it there)" if os.name == "nt" else ""
+        return f"no permission to write in {path.parent}{held}; choose another folder"
     return f"writing failed ({type(error).__name__}: {error})"

@@ -1,7 +1,8 @@
-"""Adam, on all parameters as one vector."""
+"""Adam, on all parameters as one vector, and the learning rate of its steps."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -71,3 +72,15 @@ class Adam:
         """Go on from :meth:`state`."""
         for name, value in self.state().items():
             value.copy_(state[name])
+
+
+def one_cycle(t: float, peak: float) -> float:
+    """Return the learning rate at the fraction ``t`` of the training: up in a quarter, down to nearly nothing.
+
+    References
+    ----------
+    L. N. Smith and N. Topin, "Super-convergence", arXiv:1708.07120.
+    """
+    if t < 0.25:
+        return peak * (0.04 + 0.96 * 0.5 * (1 - math.cos(4 * math.pi * t)))
+    return peak * (1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * (t - 0.25) / 0.75)))

@@ -12,8 +12,8 @@ from torch.nn.functional import max_pool2d
 
 from atomscope.errors import InputError
 from atomscope.models.finder import Finder
-from atomscope.models.seen import Tile
 from atomscope.models.smooth import on_curve
+from atomscope.models.tiles import Tile
 
 #: A vote is the highest answer within so many px: a spot that only moves a little is no doubt about its being there.
 _NEAR = 2

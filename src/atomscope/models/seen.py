@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,10 +11,10 @@ from torch import Tensor
 from atomscope.models.bragg import WINDOW, repeating, window_rows
 from atomscope.models.contrast import REACH as CONTRAST_REACH
 from atomscope.models.contrast import even_contrast, spot_response
+from atomscope.models.tiles import SIDE, Tile, continued, cut
 from atomscope.models.unet import UNet
 
-#: Side of a tile, px, without the margin that it is shown with: memory for an image of any size.
-_TILE = 512
+_TILE = SIDE
 #: The image is continued by so many mirrored pixels.
 _MARGIN = 16
 #: A lattice that can just be seen is faint beside the noise of the image.
@@ -26,40 +25,8 @@ _SPOTS = (1.6, 2.5)
 _SHOWN_REACH = 2 * CONTRAST_REACH + 16
 
 
-@dataclass(frozen=True)
-class Tile:
-    """A part of an image with its margin.
-
-    Attributes
-    ----------
-    pixels : Tensor, shape (1, 4, rows + ..., cols + ...)
-        What the network is shown.
-    row, col, size : int, int, tuple of int
-        Where the part begins in the image, px, and its (rows, cols).
-    margin_row, margin_col : int
-        Where the part begins in ``pixels``, px.
-    """
-
-    pixels: Tensor
-    row: int
-    col: int
-    size: tuple[int, int]
-    margin_row: int
-    margin_col: int
-
-    def part(self, answer: Tensor, apron: int = 0) -> Tensor:
-        """Return what of an answer, shape (..., rows + ..., cols + ...), is of the part, and ``apron`` px round it."""
-        r, c = self.margin_row - apron, self.margin_col - apron
-        return answer[..., r : r + self.size[0] + 2 * apron, c : c + self.size[1] + 2 * apron]
-
-    def put(self, out: np.ndarray, answer: Tensor) -> None:
-        """Write the part of an answer into a map of the whole image."""
-        rows, cols = self.size
-        out[self.row : self.row + rows, self.col : self.col + cols] = self.part(answer).numpy()
-
-
 def cut_tiles(image: np.ndarray, apron: int = 0) -> Iterator[Tile]:
-    """Cut an image into tiles that are each shown with all that their answer depends on.
+    """Cut an image into tiles of what is shown of it, each with all that its answer depends on.
 
     Parameters
     ----------
@@ -67,25 +34,19 @@ def cut_tiles(image: np.ndarray, apron: int = 0) -> Iterator[Tile]:
     apron : int
         The answer is also right so many px beyond each tile; at most 8.
 
-    Yields
-    ------
-    Tile
+    Returns
+    -------
+    iterator of Tile
         In raster order; only a band of tiles is in memory beside the image.
     """
     x = np.asarray(image, np.float32)
     mean, spread = float(x.mean(dtype=np.float64)), _spread(x)
-    rows, cols = x.shape
-    at_row, at_col = (_mirrored(n, _MARGIN, UNet.MULTIPLE) for n in x.shape)
-    reach = UNet.REACH + (UNet.MULTIPLE if apron else 0)
-    for r in range(0, rows, _TILE):
-        # Where the continued image ends, every band and tile ends: what is beyond does not depend on the tiles.
-        top, end = max(0, r + _MARGIN - reach), min(len(at_row), r + _MARGIN + _TILE + reach)
-        shown = _shown(x, at_row, at_col, (top, end), (mean, spread))  # (1, 4, rows, all)
-        for c in range(0, cols, _TILE):
-            left = max(0, c + _MARGIN - reach)
-            pixels = shown[..., left : c + _MARGIN + _TILE + reach]  # (1, 4, rows + ..., cols + ...)
-            size = min(_TILE, rows - r), min(_TILE, cols - c)
-            yield Tile(pixels, r, c, size, r + _MARGIN - top, c + _MARGIN - left)
+    at_row, at_col = (continued(n, _MARGIN) for n in x.shape)
+
+    def show(top: int, end: int) -> Tensor:
+        return _shown(x, at_row, at_col, (top, end), (mean, spread))  # (1, 4, rows, all)
+
+    return cut(x.shape, _MARGIN, show, apron=apron, side=_TILE)
 
 
 def _shown(
@@ -142,8 +103,3 @@ def _together(even: Tensor, lattice: Tensor, spots: list[Tensor]) -> Tensor:
 
 def _spread(x: np.ndarray) -> float:
     return max(float(x.std(dtype=np.float64)), 1e-12)
-
-
-def _mirrored(n: int, margin: int, step: int) -> np.ndarray:
-    """Continue the numbers of n pixels by mirroring, ``margin`` at the beginning and at least as many at the end."""
-    return np.pad(np.arange(n), (margin, -(-n // step) * step - n + margin), mode="reflect" if n > 1 else "edge")

@@ -19,14 +19,16 @@ from torch.nn.functional import binary_cross_entropy_with_logits, grid_sample
 from atomscope.data import ModelState, OnProgress, ShouldStop, report
 from atomscope.data.params import SegmenterParams
 from atomscope.errors import InputError, TrainingError
-from atomscope.models.adam import Adam
-from atomscope.models.step import one_cycle
+from atomscope.models.adam import Adam, one_cycle
+from atomscope.models.copies import one_of_eight
+from atomscope.models.tiles import SIDE, continued, cut
 from atomscope.models.unet import UNet
+from atomscope.models.weights import check_kind, fill, to_tensors
 
 KIND = "Segmenter"
 #: Version of the layout of a checkpoint's tensors and meta.
 FORMAT = 1
-_TILE = 512
+_TILE = SIDE
 _WIDTHS = (16, 32, 64)
 _RARE = 0.2
 _REPORT_EVERY = 5
@@ -86,18 +88,10 @@ class Segmenter:
             The same whatever the tiles: each is shown with all that its answer depends on.
         """
         x = standardised(image)
-        rows, cols = x.shape
-        margin, step = UNet.REACH, UNet.MULTIPLE
-        pads = [(margin, -(-n // step) * step - n + margin) for n in x.shape]
-        padded = torch.from_numpy(np.pad(x, pads, mode="reflect" if min(x.shape) > 1 else "edge"))
-        out = np.empty((len(self.channels), rows, cols), np.float32)
-        for r in range(0, rows, _TILE):
-            for c in range(0, cols, _TILE):
-                n, m = min(_TILE, rows - r), min(_TILE, cols - c)
-                whole = (-(-n // step) * step + 2 * margin, -(-m // step) * step + 2 * margin)
-                tile = padded[r : r + whole[0], c : c + whole[1]][None, None]  # (1, 1, n + ..., m + ...)
-                answer = torch.sigmoid(self._fast(tile.contiguous(memory_format=torch.channels_last)))[0]
-                out[:, r : r + n, c : c + m] = answer[:, margin : margin + n, margin : margin + m].numpy()
+        at_row, at_col = (continued(n, UNet.REACH) for n in x.shape)
+        out = np.empty((len(self.channels), *x.shape), np.float32)
+        for tile in cut(x.shape, UNet.REACH, lambda top, end: _shown(x[np.ix_(at_row[top:end], at_col)]), side=_TILE):
+            tile.put(out, torch.sigmoid(self._fast(tile.pixels.contiguous(memory_format=torch.channels_last)))[0])
         return out
 
     @cached_property
@@ -106,9 +100,10 @@ class Segmenter:
 
     def to_state(self) -> ModelState:
         """Return the network as plain data for a model file."""
-        tensors = {n: t.detach().numpy().copy() for n, t in self.net.state_dict().items() if t.is_floating_point()}
         spec = {"kind": KIND, "widths": list(self.net.widths), "channels": list(self.channels)}
-        return ModelState(spec, (UNet.MULTIPLE, UNet.MULTIPLE), 1, tensors, {"format": FORMAT, **self.meta})
+        return ModelState(
+            spec, (UNet.MULTIPLE, UNet.MULTIPLE), 1, to_tensors(self.net), {"format": FORMAT, **self.meta}
+        )
 
     @classmethod
     def from_state(cls, state: ModelState) -> Segmenter:
@@ -119,24 +114,15 @@ class Segmenter:
         InputError
             If the file holds another kind of model, is of a newer format, or its tensors are not those of a segmenter.
         """
-        if state.spec.get("kind") != KIND:
-            raise InputError(f"this file holds a model of kind {state.spec.get('kind')!r}; wanted a {KIND}")
-        if int(state.meta.get("format", FORMAT)) > FORMAT:
-            raise InputError(f"this network has format {state.meta['format']}, newer than {FORMAT}; update the program")
+        check_kind(state, KIND, FORMAT, "network")
         try:
             a, b, c = (int(n) for n in state.spec["widths"])
             channels = tuple(str(name) for name in state.spec["channels"])
             net = new_net(len(channels), (a, b, c))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"this network's description is damaged ({type(error).__name__}: {error})") from error
-        wanted = {name: t for name, t in net.state_dict().items() if t.is_floating_point()}
-        wrong = sorted(set(wanted) ^ set(state.tensors))
-        wrong += [n for n, t in state.tensors.items() if n in wanted and tuple(t.shape) != tuple(wanted[n].shape)]
-        wrong += [n for n, t in state.tensors.items() if not np.isfinite(t).all()]
-        if wrong:
-            raise InputError(f"this network is damaged or of another architecture: see {', '.join(wrong[:4])}")
-        net.load_state_dict({n: torch.from_numpy(np.array(state.tensors[n], np.float32)) for n in wanted}, strict=False)
-        return cls(net.eval(), channels, {k: v for k, v in state.meta.items() if k != "format"})
+        fill(net, state, "network")
+        return cls(net, channels, {k: v for k, v in state.meta.items() if k != "format"})
 
 
 def train_segmenter(
@@ -215,6 +201,10 @@ def standardised(image: np.ndarray) -> np.ndarray:
     return ((x - x.mean(dtype=np.float64)) / max(float(x.std(dtype=np.float64)), 1e-12)).astype(np.float32)
 
 
+def _shown(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(pixels)[None, None]  # (1, 1, rows, cols)
+
+
 class _Source:
     """An example as one tensor of layers, and where its crops may lie."""
 
@@ -260,11 +250,5 @@ def _batch(
     x = x + torch.from_numpy(noise)  # (n, 1, side, side)
     turns = rng.integers(0, 8, n)
     stack = torch.cat([x, target.clamp(0, 1), weight], 1)  # (n, 1 + channels + 1, side, side)
-    out = torch.stack([_symmetry(layer, int(k)) for layer, k in zip(stack, turns, strict=True)])
+    out = torch.stack([one_of_eight(layer, int(k)) for layer, k in zip(stack, turns, strict=True)])
     return out[:, :1], out[:, 1:-1], out[:, -1:]
-
-
-def _symmetry(layers: Tensor, k: int) -> Tensor:
-    """Return one of the eight pictures that a square makes, (layers, side, side)."""
-    turned = torch.rot90(layers, k % 4, (1, 2))  # (layers, side, side)
-    return turned.flip(2) if k >= 4 else turned

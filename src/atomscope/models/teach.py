@@ -14,11 +14,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from atomscope.data import OnProgress, ShouldStop, report
 from atomscope.data.taught import Taught
 from atomscope.errors import TrainingError
-from atomscope.models.adam import Adam
+from atomscope.models.adam import Adam, one_cycle
 from atomscope.models.finder import Finder
 from atomscope.models.judge import Judge
 from atomscope.models.lessons import Desk, Lesson
-from atomscope.models.step import one_cycle
 from atomscope.models.unet import UNet
 
 #: What may move, from little to all. Scales and offsets of channels are in every set.

@@ -14,10 +14,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from atomscope.data import ModelState, OnProgress, ShouldStop, report
 from atomscope.errors import InputError, TrainingError
-from atomscope.models.adam import Adam
+from atomscope.models.adam import Adam, one_cycle
 from atomscope.models.finder import Finder
 from atomscope.models.seen import as_seen
-from atomscope.models.step import one_cycle
 from atomscope.models.unet import UNet
 
 #: Number of a batch in, images and answers (batch, side, side) out.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, relu
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from atomscope.models.encoders import Convolution
+from atomscope.models.layers import Convolution
 
 #: Share of the coarse channels that are forgotten at a time while training.
 DROPOUT = 0.1

@@ -4,8 +4,7 @@ The only room that knows the others. Rooms are imported when a verb is called, s
 loads no torch.
 """
 
-from atomscope.pipeline.annotation_files import read_annotation_file, read_regions_file
-from atomscope.pipeline.annotations import read_annotations
+from atomscope.pipeline.atoms import find_atoms, find_in_frame, grid
 from atomscope.pipeline.defects import (
     defect_candidates,
     difference_image,
@@ -25,6 +24,7 @@ from atomscope.pipeline.particles import (
     save_segmenter,
     train_particles,
 )
+from atomscope.pipeline.patches import crop, estimate_patches
 from atomscope.pipeline.recipe import STEPS, Recipe, Step, TrainParams
 from atomscope.pipeline.records import (
     as_stack,
@@ -33,6 +33,7 @@ from atomscope.pipeline.records import (
     list_runs,
     load,
     make_run,
+    open,
     read_sites,
     readable,
     save,
@@ -41,6 +42,7 @@ from atomscope.pipeline.records import (
     simulate_to,
 )
 from atomscope.pipeline.report import write_report
+from atomscope.pipeline.rvae import cluster, encode, fit
 from atomscope.pipeline.samples import list_samples, open_sample
 from atomscope.pipeline.show import (
     comparison_layers,
@@ -55,18 +57,9 @@ from atomscope.pipeline.show import (
 )
 from atomscope.pipeline.structures import save_structure, structure, structure_layers
 from atomscope.pipeline.teaching import train_finder
+from atomscope.pipeline.teaching.annotations import read_annotations
+from atomscope.pipeline.teaching.files import read_annotation_file, read_regions_file
 from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
-from atomscope.pipeline.verbs import (
-    cluster,
-    crop,
-    encode,
-    estimate_patches,
-    find_atoms,
-    find_in_frame,
-    fit,
-    grid,
-    open,
-)
 from atomscope.pipeline.walls import (
     domain_labels,
     domains,

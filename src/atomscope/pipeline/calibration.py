@@ -17,6 +17,10 @@ import numpy as np
 if TYPE_CHECKING:
     from atomscope.models.finder import Finder
 
+#: Simulated frames that are not trained on: they say what the network's answers are worth.
+HELD_OUT, HELD_OUT_SEED = 200, 1_000_003
+#: A column is found when something is within this of it, px.
+REACH_PX = 3.0
 #: Frames of each half, and where the seeds of the crystals begin.
 FRAMES, FIRST_SEED = 120, 2_000_000
 #: Maxima lower than this are of no interest.
@@ -57,9 +61,9 @@ def calibrate_as_used(finder: Finder, frames: int = FRAMES) -> Finder:
     """
     from sklearn.isotonic import IsotonicRegression
 
-    from atomscope.find.compare import match
     from atomscope.find.heatmap import detect_by_network
     from atomscope.find.prepare import prepare
+    from atomscope.find.trust.match import match
 
     heights, hits = [], []
     for frame, places, radius in _frames(frames):
@@ -86,7 +90,6 @@ def calibrate_as_used(finder: Finder, frames: int = FRAMES) -> Finder:
 def _frames(count: int) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
     """Yield frames, the places of their columns, and how near is the same, px."""
     from atomscope import simulate
-    from atomscope.pipeline.finder_training import HELD_OUT, HELD_OUT_SEED, REACH_PX
     from atomscope.simulate.training import training_frame
 
     for i in range(count):

@@ -12,8 +12,8 @@ import pandas as pd
 from atomscope.data import OnProgress, Patches, ShouldStop, Sites, Stack
 from atomscope.data.params import CandidateParams, ClassifierParams
 from atomscope.errors import InputError, ParameterError
+from atomscope.pipeline.fields import with_fields
 from atomscope.pipeline.records import as_stack
-from atomscope.pipeline.verbs import with_fields
 
 if TYPE_CHECKING:
     from atomscope.models.classifier import Classifier
@@ -146,13 +146,13 @@ def train_classifier(
 
     from atomscope import io
     from atomscope.find.activation import calibrate
-    from atomscope.models import classifier
+    from atomscope.models import train_classifier as training
 
     values = np.asarray(crops.values if isinstance(crops, Patches) else crops, np.float32)
     if values.ndim == 4 and values.shape[1] == 1:
         values = values[:, 0]
     labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
-    model = classifier.train_classifier(
+    model = training.train_classifier(
         values, labels, with_fields(ClassifierParams, params, fields), on_progress=on_progress, should_stop=should_stop
     )
     index = np.array([model.classes.index(str(label)) for label in labels])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,16 +16,20 @@ from atomscope.data.params import (
     CropParams,
     FindParams,
     GridParams,
+    Params,
     ParticleParams,
     StructureParams,
     WallParams,
 )
 from atomscope.errors import InputError, Stopped
-from atomscope.pipeline import verbs
+from atomscope.pipeline.atoms import find_atoms, grid
 from atomscope.pipeline.particles import find_particles
+from atomscope.pipeline.patches import crop
 from atomscope.pipeline.recipe import OpenParams, Recipe, Step, TrainParams
 from atomscope.pipeline.records import as_stack, make_run, save
+from atomscope.pipeline.records import open as open_stack
 from atomscope.pipeline.resume import Workspace
+from atomscope.pipeline.rvae import cluster, encode, fit
 from atomscope.pipeline.structures import structure
 from atomscope.pipeline.walls import find_walls
 
@@ -127,6 +132,14 @@ def _named(on_progress: OnProgress | None, step: str) -> OnProgress | None:
     return named
 
 
+#: Steps that lay the sites of a run, and what they call; found once, they are kept beside the run folder.
+_FINDS: dict[type[Params], Callable[..., Sites]] = {
+    FindParams: find_atoms,
+    ParticleParams: find_particles,
+    WallParams: find_walls,
+}
+
+
 def _do(
     step: Step, state: State, work: Workspace, on_progress: OnProgress | None, should_stop: ShouldStop | None
 ) -> State:
@@ -134,55 +147,39 @@ def _do(
     params = step.params
     hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
     if isinstance(params, OpenParams):
-        return replace(state, stack=verbs.open(params.path, key=params.key))
-    if isinstance(params, FindParams):
+        return replace(state, stack=open_stack(params.path, key=params.key))
+    if isinstance(params, tuple(_FINDS)):
         stack = _need(state.stack, step, "open")
         work.extend(step, stack)
         sites = work.read_sites()
         if sites is None:
-            sites = verbs.find_atoms(stack, params, **hooks)
-            work.write_sites(sites)
-        return replace(state, sites=sites)
-    if isinstance(params, ParticleParams):
-        stack = _need(state.stack, step, "open")
-        work.extend(step, stack)
-        sites = work.read_sites()
-        if sites is None:
-            sites = find_particles(stack, params, **hooks)
+            sites = _FINDS[type(params)](stack, params, **hooks)
             work.write_sites(sites)
         return replace(state, sites=sites)
     if isinstance(params, GridParams):
         stack = _need(state.stack, step, "open")
         work.extend(step, stack)
-        return replace(state, sites=verbs.grid(stack, params))
+        return replace(state, sites=grid(stack, params))
     if isinstance(params, StructureParams):
         sites = _need(state.sites, step, "find")
         work.extend(step, _need(state.stack, step, "open"))
         return replace(state, sites=structure(sites, params, **hooks).sites)
-    if isinstance(params, WallParams):
-        stack = _need(state.stack, step, "open")
-        work.extend(step, stack)
-        sites = work.read_sites()
-        if sites is None:
-            sites = find_walls(stack, params, **hooks)
-            work.write_sites(sites)
-        return replace(state, sites=sites)
     if isinstance(params, CropParams):
         stack, sites = _need(state.stack, step, "open"), _need(state.sites, step, "find, grid or particles")
         work.extend(step, stack)
-        patches = verbs.crop(stack, sites, params, **hooks)
+        patches = crop(stack, sites, params, **hooks)
         return replace(state, patches=patches, sites=sites.join(flags_table(patches)))
     if isinstance(params, TrainParams):
         patches, sites = _need(state.patches, step, "crop"), _need(state.sites, step, "find, grid or particles")
         work.extend(step, _need(state.stack, step, "open"))
-        model = verbs.fit(patches, params.model, params.fit, checkpoint=work.checkpoint, **hooks)
+        model = fit(patches, params.model, params.fit, checkpoint=work.checkpoint, **hooks)
         if model.history.stopped:
             raise Stopped("training was stopped; run the same recipe again to go on", partial=model)
-        table = verbs.encode(model, patches, device=params.fit.device, **hooks)
+        table = encode(model, patches, device=params.fit.device, **hooks)
         return replace(state, model=model, sites=sites.join(table))
     if isinstance(params, ClusterParams):
         sites = _need(state.sites, step, "train")
-        return replace(state, sites=sites.join(verbs.cluster(sites, params)))
+        return replace(state, sites=sites.join(cluster(sites, params)))
     return state  # "show" is for whoever opens the run
 
 
@@ -229,7 +226,7 @@ def apply_run(
         state = _do(step, state, work, _named(on_progress, step.name), should_stop)
     if state.patches is None or state.sites is None:
         raise InputError(f"run {run.name!r}: its recipe has no crop step, so windows cannot be cut the same way")
-    table = verbs.encode(run.model, state.patches, on_progress=_named(on_progress, "encode"), should_stop=should_stop)
+    table = encode(run.model, state.patches, on_progress=_named(on_progress, "encode"), should_stop=should_stop)
     return state.sites.join(table)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atomscope.data import Progress
+from atomscope.pipeline.calibration import HELD_OUT, HELD_OUT_SEED, REACH_PX, calibrate_as_used
 
 if TYPE_CHECKING:
     from atomscope.models.finder import Finder
@@ -24,10 +25,6 @@ log = logging.getLogger(__name__)
 BATCH, SIDE = 4, 192
 #: How much frames are made larger or smaller after they are measured, as images are that are brought to scale.
 ZOOM = (0.45, 1.7)
-#: Simulated frames that are not trained on: they say what the network's answers are worth.
-HELD_OUT, HELD_OUT_SEED = 200, 1_000_003
-#: A column is found when something is within this of it, px.
-REACH_PX = 3.0
 
 
 def draw_batch(seed: int, index: int, batch: int = BATCH, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
@@ -157,8 +154,8 @@ def _matched(at: np.ndarray, height: np.ndarray, places: np.ndarray) -> np.ndarr
     return hit
 
 
-def train(out: Path, steps: int, seed: int = 0, save_every: int = 500) -> Path:
-    """Train, resuming what is there; return the path of the finder's file."""
+def train(out: Path, steps: int, seed: int = 0, save_every: int = 500, held_out: int = HELD_OUT) -> Path:
+    """Train, resuming what is there, and measure on so many held-out frames; return the path of the finder's file."""
     import pandas as pd
 
     from atomscope import io
@@ -179,7 +176,7 @@ def train(out: Path, steps: int, seed: int = 0, save_every: int = 500) -> Path:
     while run.done < steps:
         run.run(run.done + save_every, on_progress=tell)
         io.write_model(run.state(), checkpoint)
-    heights, probabilities, f1 = calibrate(run.finder())
+    heights, probabilities, f1 = calibrate(run.finder(), held_out)
     card = {
         "data": "simulated frames of atomscope.simulate.training, every one new",
         "batch": BATCH,
@@ -187,7 +184,7 @@ def train(out: Path, steps: int, seed: int = 0, save_every: int = 500) -> Path:
         "held_out_f1": round(f1, 4),
         "minutes": round(sum(row["seconds"] for row in run.rows) / 60, 1),
     }
-    finder = run.finder((heights, probabilities), measure_places(run.finder()), **card)
+    finder = run.finder((heights, probabilities), measure_places(run.finder(), held_out), **card)
     path = io.write_model(finder.to_state(), out / "finder.safetensors")
     pd.DataFrame(run.rows).to_csv(out / "finder_training.csv", index=False)
     log.info("F1 on held-out frames %.3f", f1)
@@ -198,7 +195,6 @@ def main() -> None:
     """Train from the command line; at the end the probabilities are made true for the way in which it is used."""
     from atomscope import io
     from atomscope.models.finder import Finder
-    from atomscope.pipeline.calibration import calibrate_as_used
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atomscope.data.params import FindParams
 from atomscope.errors import FileError, InputError, ParameterError
+from atomscope.pipeline.model_files import read_once
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +50,7 @@ def load_finder(params: FindParams) -> Finder | WhenAsked | DropoutCommittee | E
         raise ParameterError(
             f"find: uncertainty='dropout' asks one finder, got {len(paths)}; take uncertainty='ensemble'"
         )
-    finders = tuple(_load(p, p.stat().st_mtime_ns if p.exists() else 0) for p in paths)
+    finders = tuple(read_finder(p) for p in paths)
     if len(finders) > 1:
         from atomscope.models.committee import Ensemble
 
@@ -78,8 +78,9 @@ def read_finder(path: str | Path) -> Finder:
     FileError, UnknownFormatError, DamagedFileError, InputError
         As :func:`load_finder`.
     """
-    path = Path(path).expanduser().resolve()
-    return _load(path, path.stat().st_mtime_ns if path.exists() else 0)
+    from atomscope.models.finder import Finder
+
+    return read_once(path, Finder.from_state)
 
 
 def save_finder(finder: Finder, path: str | Path) -> Path:
@@ -123,7 +124,7 @@ class WhenAsked:
 
     @property
     def _finder(self) -> Finder:
-        return _load(self.path, self.path.stat().st_mtime_ns)
+        return read_finder(self.path)
 
     @property
     def unit_px(self) -> float:
@@ -141,14 +142,3 @@ class WhenAsked:
     def place_error(self, height: np.ndarray) -> np.ndarray:
         """Return the standard error of the place of maxima of these heights, px at ``unit_px``."""
         return self._finder.place_error(height)
-
-
-@lru_cache(maxsize=16)
-def _load(path: Path, changed: int) -> Finder:
-    from atomscope import io
-    from atomscope.models.finder import Finder
-
-    try:
-        return Finder.from_state(io.read_model(path))
-    except InputError as error:
-        raise type(error)(f"{path.name}: {error}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,9 @@ import pandas as pd
 from atomscope.data import OnProgress, ShouldStop, Sites, Stack
 from atomscope.data.params import ParticleParams, SegmenterParams
 from atomscope.errors import InputError, ParameterError, ShapeError, TrainingError
-from atomscope.pipeline.records import as_stack
-from atomscope.pipeline.verbs import as_sites, with_fields
+from atomscope.pipeline.fields import with_fields
+from atomscope.pipeline.model_files import read_once
+from atomscope.pipeline.records import as_sites, as_stack
 
 if TYPE_CHECKING:
     from atomscope.models.segmenter import Segmenter
@@ -178,16 +178,9 @@ def load_segmenter(path: str | Path) -> Segmenter:
     InputError
         If it holds another kind of model.
     """
-    path = Path(path).expanduser().resolve()
-    return _load(path, path.stat().st_mtime_ns if path.exists() else 0)
-
-
-@lru_cache(maxsize=4)
-def _load(path: Path, changed: int) -> Segmenter:
-    from atomscope import io
     from atomscope.models.segmenter import Segmenter
 
-    return Segmenter.from_state(io.read_model(path))
+    return read_once(path, Segmenter.from_state)
 
 
 def save_segmenter(model: Segmenter, path: str | Path) -> Path:

@@ -1,4 +1,4 @@
-"""Records to and from disk: runs, tables, stacks, and what counts as a Stack."""
+"""Records to and from disk: stacks, tables, runs, and what counts as a Stack or as Sites."""
 
 from __future__ import annotations
 
@@ -6,12 +6,42 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from atomscope.data import History, ModelState, OnProgress, Run, ShouldStop, Sites, Stack
 from atomscope.data.params import SimulateParams
 
 if TYPE_CHECKING:
     from atomscope.models import Model
     from atomscope.pipeline.recipe import Recipe
+
+
+def open(source: Any, *, key: str | None = None, reader: str | None = None) -> Stack:
+    """Open a file, a folder or an array as a lazy, calibrated Stack.
+
+    Parameters
+    ----------
+    source : str, Path, array or Stack
+        A readable file or folder, or a numpy, dask or zarr array.
+    key : str, optional
+        Which data set, for files that hold several.
+    reader : str, optional
+        Name of the reader to use instead of the one that fits.
+
+    Returns
+    -------
+    Stack
+
+    Raises
+    ------
+    UnknownFormatError, DamagedFileError, ChoiceNeededError, MissingExtraError
+        If the file cannot be opened, or a choice must be made first.
+    """
+    if isinstance(source, (str, Path)):
+        from atomscope import io
+
+        return io.open_stack(source, key=key, reader=reader)
+    return as_stack(source)
 
 
 def as_stack(source: Any) -> Stack:
@@ -23,6 +53,13 @@ def as_stack(source: Any) -> Stack:
 
         return io.open_stack(source)
     return Stack.from_array(source)
+
+
+def as_sites(sites: Sites | pd.DataFrame, stack: Stack) -> Sites:
+    """Return Sites; a bare table of the same columns gets the axes of the stack."""
+    if isinstance(sites, Sites):
+        return sites
+    return Sites(sites, stack.axes, stack.shape)
 
 
 def readable(path: str | Path) -> bool:

@@ -8,14 +8,15 @@ import pandas as pd
 
 from atomscope.data import ModelState, Sites
 from atomscope.data.params import FindParams, ShowParams
-from atomscope.pipeline.records import as_stack
-from atomscope.pipeline.verbs import as_model, as_sites, with_fields
+from atomscope.pipeline.fields import with_fields
+from atomscope.pipeline.records import as_sites, as_stack
+from atomscope.pipeline.rvae import as_model
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from atomscope.find.compare import Comparison
-    from atomscope.find.quality import Quality
+    from atomscope.find.trust.comparison import Comparison
+    from atomscope.find.trust.quality import Quality
     from atomscope.models import Model
 
 LayerData = tuple[Any, dict[str, Any], str]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from atomscope.data import OnProgress, ShouldStop, Sites, Structure
 from atomscope.data.params import StructureParams
-from atomscope.pipeline.verbs import with_fields
+from atomscope.pipeline.fields import with_fields
 
 
 def structure(

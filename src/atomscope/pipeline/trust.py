@@ -13,15 +13,15 @@ import pandas as pd
 from atomscope.data import OnProgress, ShouldStop, Sites, Stack, check_stop, report
 from atomscope.data.params import CompareParams, FindParams, QualityParams
 from atomscope.errors import InputError, ParameterError
+from atomscope.pipeline.fields import with_fields
 from atomscope.pipeline.finders import load_finder
-from atomscope.pipeline.records import as_stack
-from atomscope.pipeline.verbs import as_sites, with_fields
+from atomscope.pipeline.records import as_sites, as_stack
 
 if TYPE_CHECKING:
-    from atomscope.find.compare import Comparison
     from atomscope.find.doubt import Committee
-    from atomscope.find.quality import Quality
-    from atomscope.find.reliability import Reliability
+    from atomscope.find.trust.comparison import Comparison
+    from atomscope.find.trust.quality import Quality
+    from atomscope.find.trust.reliability import Reliability
 
 
 def uncertainty_map(
@@ -162,7 +162,7 @@ def compare(
     Comparison
         ``precision``, ``recall``, ``f1``, ``rms_px``; tables ``pairs``, ``missed``, ``false``, ``frames``, ``kinds``.
     """
-    from atomscope.find import compare as room
+    from atomscope.find.trust import compare as room
 
     params = with_fields(CompareParams, params, fields)
     return room.compare(_sites(sites), _sites(reference), params, frames=frames)
@@ -215,8 +215,8 @@ def reliability(
         ``error`` is the expected calibration error, ``table`` the reliability curve. Sites that the comparison left out
         (other frames, the margin) do not count.
     """
-    from atomscope.find.compare import Comparison
-    from atomscope.find.reliability import reliability as lay
+    from atomscope.find.trust.comparison import Comparison
+    from atomscope.find.trust.reliability import reliability as lay
 
     known = _sites(sites)
     how = reference if isinstance(reference, Comparison) else compare(known, reference, **fields)
@@ -242,7 +242,7 @@ def quality(
     ``**fields`` are those of :class:`~atomscope.data.params.QualityParams`. ``sites.join(result.columns)`` writes what
     was found into the table.
     """
-    from atomscope.find import quality as room
+    from atomscope.find.trust import quality as room
 
     params = with_fields(QualityParams, params, fields)
     return room.quality(_sites(sites), params, on_progress=on_progress, should_stop=should_stop)

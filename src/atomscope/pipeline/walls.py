@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,10 @@ import pandas as pd
 from atomscope.data import OnProgress, ShouldStop, Sites, Stack
 from atomscope.data.params import WallParams, WallTrainParams
 from atomscope.errors import InputError, ShapeError
-from atomscope.pipeline.records import as_stack
+from atomscope.pipeline.fields import with_fields
+from atomscope.pipeline.model_files import read_once
+from atomscope.pipeline.records import as_sites, as_stack
 from atomscope.pipeline.show import LayerData
-from atomscope.pipeline.verbs import as_sites, with_fields
 
 if TYPE_CHECKING:
     import numpy as np
@@ -217,16 +217,9 @@ def load_wall_net(path: str | Path) -> WallNet:
     InputError
         If it holds another kind of model.
     """
-    file = Path(path).expanduser().resolve()
-    return _load(file, file.stat().st_mtime_ns if file.exists() else 0)
-
-
-@lru_cache(maxsize=4)
-def _load(path: Path, changed: int) -> WallNet:
-    from atomscope import io
     from atomscope.models.wall_net import WallNet
 
-    return WallNet.from_state(io.read_model(path))
+    return read_once(path, WallNet.from_state)
 
 
 def _with_network(

@@ -140,6 +140,10 @@ def _mosaic(params: SimulateWallsParams, shape: tuple[int, int], rng: np.random.
         ends = cells.vertices[[a, b]]
         if (np.abs(ends - np.array(shape) / 2) > np.array(shape) + margin).any():
             continue
+        shown = ends + moved  # the warp moves nothing farther than the waviness: most lines cannot come into the field
+        far = params.waviness_px + 1.0
+        if ((shown.max(0) < -far) | (shown.min(0) > np.array(shape) + far)).any():
+            continue
         n = max(2, math.ceil(float(np.hypot(*(ends[1] - ends[0]))) / STEP_PX) + 1)
         straight = ends[0] + np.linspace(0, 1, n)[:, None] * (ends[1] - ends[0])
         place = straight

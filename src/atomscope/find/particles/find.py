@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,9 +11,10 @@ import numpy as np
 import pandas as pd
 from skimage.measure import label as connected
 
-from atomscope.data import OnProgress, Provenance, ShouldStop, Sites, Stack, report
+from atomscope.data import OnProgress, ShouldStop, Sites, Stack
 from atomscope.data.params import ParticleParams
-from atomscope.errors import ParameterError, Stopped
+from atomscope.errors import ParameterError
+from atomscope.find.frames import sites_by_frame
 from atomscope.find.particles.foreground import find_foreground, pixel_noise
 from atomscope.find.particles.measure import COLUMNS, measure
 from atomscope.find.particles.split import split_by_inside, split_by_shape
@@ -151,22 +151,24 @@ def find_particles(
     """
     params = params or ParticleParams()
     _check(params, network)
-    wanted = list(_wanted(stack, params))
-    tables: list[pd.DataFrame] = []
-    first_site = 0
-    for done, index in enumerate(wanted, start=1):
-        if should_stop is not None and should_stop():
-            raise Stopped(partial=_sites(tables, stack, params))
+
+    def rows_of(index: int) -> pd.DataFrame:
         found = label_frame(stack.frame(index), params, network=network)
         if labels_out is not None:
             labels_out[index] = found.labels.astype(labels_out.dtype)
-        table = _table(found, stack, index, first_site)
-        if not len(table):
-            logger.warning("%s, frame %d: no particles found", stack.name, index)
-        first_site += len(table)
-        tables.append(table)
-        report(on_progress, done, len(wanted), "frames", table)
-    return _sites(tables, stack, params)
+        return _table(found, stack)
+
+    return sites_by_frame(
+        stack,
+        params,
+        "particles",
+        rows_of,
+        lambda: _table(Labelled(np.zeros((1, 1), np.int32), np.zeros(0)), stack),
+        kinds=["particle"],
+        called="particles",
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
 
 
 def particle_labels(
@@ -213,16 +215,6 @@ def _check(params: ParticleParams, network: PixelNetwork | None) -> None:
         )
 
 
-def _wanted(stack: Stack, params: ParticleParams) -> Iterator[int]:
-    last = stack.n_frames - 1 if params.last_frame is None else min(params.last_frame, stack.n_frames - 1)
-    if params.first_frame > last:
-        raise ParameterError(
-            f"particles: frames {params.first_frame} to {last} asked for, but {stack.name} has {stack.n_frames} frames "
-            "(counted from 0); choose first_frame <= last_frame within them"
-        )
-    yield from range(params.first_frame, last + 1, params.stride)
-
-
 def _without_small(labels: np.ndarray, least: float | None) -> np.ndarray:
     """Drop what is too small and number the rest from 1, in raster order of their first pixels."""
     names, first = np.unique(labels, return_index=True)
@@ -240,16 +232,13 @@ def _without_small(labels: np.ndarray, least: float | None) -> np.ndarray:
     return new[labels]
 
 
-def _table(found: Labelled, stack: Stack, frame: int, first_site: int) -> pd.DataFrame:
+def _table(found: Labelled, stack: Stack) -> pd.DataFrame:
     m = measure(found.labels, found.weight)
     n = len(m)
     table = pd.DataFrame(
         {
-            "site": np.arange(first_site, first_site + n, dtype=np.int64),
-            "frame": np.full(n, frame, np.int64),
             "row": m["row"],
             "col": m["col"],
-            "kind": pd.Series(["particle"] * n, dtype=pd.CategoricalDtype(["particle"])),
             "score": found.score,
             "flag": pd.Series(np.where(m["edge"], EDGE, ""), dtype=object),
             **{name: m[name] for name in COLUMNS[2:]},
@@ -261,10 +250,3 @@ def _table(found: Labelled, stack: Stack, frame: int, first_site: int) -> pd.Dat
     if rows.unit == cols.unit == "nm":
         table["area_nm2"] = table["area"] * rows.scale * cols.scale
     return table
-
-
-def _sites(tables: list[pd.DataFrame], stack: Stack, params: ParticleParams) -> Sites:
-    filled = [table for table in tables if len(table)]
-    empty = _table(Labelled(np.zeros((1, 1), np.int32), np.zeros(0)), stack, 0, 0)
-    table = pd.concat(filled, ignore_index=True) if filled else empty
-    return Sites(table, stack.axes, stack.shape, Provenance("particles", params.model_dump(), stack.source))

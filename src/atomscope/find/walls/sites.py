@@ -9,9 +9,10 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from atomscope.data import OnProgress, Provenance, ShouldStop, Sites, Stack, report
+from atomscope.data import OnProgress, ShouldStop, Sites, Stack
 from atomscope.data.params import WallParams
-from atomscope.errors import CalibrationError, ParameterError, Stopped
+from atomscope.errors import CalibrationError, ParameterError
+from atomscope.find.frames import sites_by_frame
 from atomscope.find.prepare import Frame, prepare
 from atomscope.find.walls.curves import Curve, smooth_curve
 from atomscope.find.walls.evidence import Evidence, by_lines, by_map, by_steps
@@ -153,28 +154,17 @@ def find_walls(
         When ``should_stop`` says so; ``partial`` holds the Sites of the frames done.
     """
     params = params or WallParams()
-    last = stack.n_frames - 1 if params.last_frame is None else min(params.last_frame, stack.n_frames - 1)
-    wanted = range(params.first_frame, last + 1, params.stride)
-    if not wanted:
-        raise ParameterError(
-            f"walls: frames {params.first_frame} to {last} asked for, but {stack.name} has {stack.n_frames} frames "
-            "(counted from 0); choose first_frame <= last_frame within them"
-        )
-    tables: list[pd.DataFrame] = []
-    first_site = 0
-    for done, index in enumerate(wanted, start=1):
-        if should_stop is not None and should_stop():
-            raise Stopped(partial=_sites(tables, stack, params))
-        table = _calibrated(walls_in_frame(stack.frame(index), params, network=network), stack)
-        if not len(table):
-            logger.warning("%s, frame %d: no walls found", stack.name, index)
-        table.insert(0, "site", np.arange(first_site, first_site + len(table), dtype=np.int64))
-        table.insert(1, "frame", np.full(len(table), index, dtype=np.int64))
-        table.insert(4, "kind", pd.Series(["wall"] * len(table), dtype=pd.CategoricalDtype(["wall"])))
-        first_site += len(table)
-        tables.append(table)
-        report(on_progress, done, len(wanted), "frames", table)
-    return _sites(tables, stack, params)
+    return sites_by_frame(
+        stack,
+        params,
+        "walls",
+        lambda index: _calibrated(walls_in_frame(stack.frame(index), params, network=network), stack),
+        lambda: _calibrated(empty_rows(), stack),
+        kinds=["wall"],
+        called="walls",
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
 
 
 def _calibrated(table: pd.DataFrame, stack: Stack) -> pd.DataFrame:
@@ -190,15 +180,3 @@ def _calibrated(table: pd.DataFrame, stack: Stack) -> pd.DataFrame:
     so_far = table.groupby("wall")["length_nm"].cumsum() if len(table) else table["length_nm"]
     table.insert(where - 1, "arc_nm", so_far - 0.5 * table["length_nm"])
     return table
-
-
-def _sites(tables: list[pd.DataFrame], stack: Stack, params: WallParams) -> Sites:
-    filled = [table for table in tables if len(table)]
-    if filled:
-        table = pd.concat(filled, ignore_index=True)
-    else:
-        table = _calibrated(empty_rows(), stack)
-        table.insert(0, "site", pd.Series([], dtype=np.int64))
-        table.insert(1, "frame", pd.Series([], dtype=np.int64))
-        table.insert(4, "kind", pd.Series([], dtype=pd.CategoricalDtype(["wall"])))
-    return Sites(table, stack.axes, stack.shape, Provenance("walls", params.model_dump(), stack.source))

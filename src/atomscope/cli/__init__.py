@@ -1,0 +1,56 @@
+"""The command line: a thin shell over the pipeline. The flags of a step are the fields of its parameter class."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import click
+
+from atomscope import __version__
+from atomscope.cli import atoms, examples, files, particles, runs, trust, walls
+from atomscope.errors import AtomscopeError, Stopped
+
+
+class Group(click.Group):
+    """Turn deliberate errors into one line and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except Stopped as stop:
+            raise click.ClickException(str(stop)) from None
+        except AtomscopeError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="atomscope")
+@click.option("-v", "--verbose", is_flag=True, help="Log what is done.")
+def main(verbose: bool) -> None:
+    """Find atoms, train rotation-invariant VAEs on their neighbourhoods, and see what they learnt."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+
+
+for command in (
+    files.info,
+    files.convert,
+    atoms.find,
+    atoms.teach,
+    atoms.structure,
+    atoms.candidates,
+    walls.walls,
+    walls.train_walls,
+    particles.particles,
+    runs.train,
+    runs.encode,
+    runs.run_,
+    trust.compare,
+    trust.quality,
+    examples.simulate,
+    examples.demo,
+):
+    main.add_command(command)

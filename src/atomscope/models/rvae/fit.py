@@ -1,0 +1,279 @@
+"""Fit: patches and a specification in, a trained model out."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from atomscope.data import History, ModelState, OnProgress, Patches, ShouldStop, report
+from atomscope.data.params import RVAE, FitParams
+from atomscope.errors import InputError, TrainingError
+from atomscope.models.adam import Adam, one_cycle
+from atomscope.models.device import find_device
+from atomscope.models.rvae.batches import Batches
+from atomscope.models.rvae.gauge import settle
+from atomscope.models.rvae.model import Model, load_net
+from atomscope.models.rvae.step import losses
+from atomscope.models.rvae.symmetry import find_symmetry
+from atomscope.models.rvae.vae import VAE, build
+
+log = logging.getLogger(__name__)
+
+OnCheckpoint = Callable[[ModelState], None]
+
+#: Steps that a run makes when the number of epochs is left open, and the bounds of the epochs that follow.
+STEPS, LEAST_EPOCHS, MOST_EPOCHS = 5000, 20, 400
+#: Of Adam. A run of some thousand steps whose noise falls tenfold: squared gradients of 1000 steps ago (.999) mislead.
+BETAS = (0.9, 0.99)
+
+
+def auto_epochs(steps_an_epoch: int) -> int:
+    """Return the number of epochs that makes about 5000 steps, between 20 and 400."""
+    return int(np.clip(math.ceil(STEPS / steps_an_epoch), LEAST_EPOCHS, MOST_EPOCHS))
+
+
+class Training:
+    """A run: the network, its optimiser, and where it is."""
+
+    def __init__(self, net: VAE, params: FitParams, batches: Batches, device: torch.device) -> None:
+        self.net, self.params, self.batches, self.device = net.to(device).train(), params, batches, device
+        self.epochs = params.epochs or auto_epochs(batches.steps)
+        self.optimizer = Adam(self.net.parameters(), BETAS)
+        self.epoch = 0
+        self.rows: list[dict[str, float]] = []
+        self.best, self.waited = math.inf, 0
+        self.finished = False
+
+    def run_epoch(self, should_stop: ShouldStop | None) -> bool:
+        """Train one epoch; return False, with the epoch unfinished, when asked to stop."""
+        start = time.perf_counter()
+        # A generator an epoch: the randomness of an epoch depends on the seed and its number alone.
+        generator = torch.Generator().manual_seed(self.params.seed * 1_000_003 + self.epoch + 1)
+        sums: dict[str, torch.Tensor] = {}
+        steps, lr = 0, 0.0
+        for x in self.batches.epoch(self.epoch):
+            if should_stop is not None and should_stop():
+                return False
+            t = (self.epoch + steps / self.batches.steps) / self.epochs
+            lr = self.step(x, t, generator, sums)
+            steps += 1
+        row = {name: float(total) / steps for name, total in sums.items()}
+        if not math.isfinite(row["loss"]):
+            raise TrainingError(
+                f"the loss is no longer finite in epoch {self.epoch + 1}; lower learning_rate "
+                f"(now {self.params.learning_rate:g}) or look for extreme values in the patches"
+            )
+        row.update(self.validate())
+        row.update({"epoch": self.epoch + 1, "learning_rate": lr, "noise": float(self.net.noise_var.mean().sqrt())})
+        row["seconds"] = time.perf_counter() - start
+        self.rows.append(row)
+        self.epoch += 1
+        self.finished = self.epoch >= self.epochs or self.out_of_patience(row)
+        return True
+
+    def step(self, x: torch.Tensor, t: float, generator: torch.Generator, sums: dict[str, torch.Tensor]) -> float:
+        """Make one step on a batch at the fraction ``t`` of the run; add its losses to ``sums``."""
+        lr = one_cycle(t, self.params.learning_rate)
+        x = self.quarter_turn(x.to(self.device), generator)
+        loss, parts = losses(self.net, x, t, self.params.kl_weight, self.params.turned_copies, generator)
+        loss.backward()
+        self.optimizer.step(lr)
+        for name, part in parts.items():
+            sums[name] = sums.get(name, 0) + part
+        return lr
+
+    def quarter_turn(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Turn a batch by a random multiple of 90 degrees (180 when not square): exact, and against overfitting."""
+        if not self.net.spec.rotation:
+            return x
+        step = 1 if x.shape[2] == x.shape[3] else 2
+        return torch.rot90(x, step * int(torch.randint(0, 4, (1,), generator=generator)), (2, 3))
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Return the bound of the patches kept aside (full KL weight, no copies)."""
+        if not len(self.batches.validation):
+            return {}
+        generator = torch.Generator().manual_seed(self.params.seed)
+        total, recon, n = 0.0, 0.0, 0
+        for x in self.batches.held_out():
+            _, parts = losses(self.net, x.to(self.device), 1.0, self.params.kl_weight, 0.0, generator)
+            total, recon = total + float(parts["loss"]) * len(x), recon + float(parts["reconstruction"]) * len(x)
+            n += len(x)
+        return {"val_loss": total / n, "val_reconstruction": recon / n}
+
+    def out_of_patience(self, row: dict[str, float]) -> bool:
+        """Say whether the validation loss has not improved for ``patience`` epochs, after the KL ramp."""
+        if self.params.patience is None or self.epoch < self.epochs // 4:
+            return False
+        now = row.get("val_loss", row["loss"])
+        self.best, self.waited = (now, 0) if now < self.best else (self.best, self.waited + 1)
+        return self.waited >= self.params.patience
+
+    def settle(self) -> None:
+        """Settle what the data leave open, on at most 20 000 of the training patches."""
+        index = self.batches.train[:: max(1, len(self.batches.train) // 20_000)]
+        settle(self.net, list(self.batches.take(index)))
+
+    def model(self, stopped: bool = False) -> Model:
+        """Return the model as it is now."""
+        net = copy.deepcopy(self.net).cpu().eval()
+        meta = {"fit": self.params.model_dump(), "epoch": self.epoch, "epochs": self.epochs}
+        return Model(net.spec, net, History(pd.DataFrame(self.rows), stopped), meta)
+
+    def state(self) -> ModelState:
+        """Return everything that a resumed run needs."""
+        state = self.model().to_state()
+        for name, value in self.optimizer.state().items():
+            state.tensors[f"optimizer.{name}"] = value.cpu().numpy().copy()
+        best = None if math.isinf(self.best) else self.best
+        state.meta["training"] = {"best": best, "waited": self.waited, "finished": self.finished}
+        return state
+
+    def restore(self, state: ModelState) -> None:
+        """Go on from a checkpoint of the same run."""
+        progress = state.meta.get("training")
+        if progress is None:
+            raise InputError("this checkpoint holds a finished model, not a run to resume; start from it with init=")
+        was, now = state.meta.get("fit", {}), self.params.model_dump()
+        ignore = {"device", "checkpoint_every", "patience"}
+        changed = [f"{k} {was.get(k)!r} -> {v!r}" for k, v in now.items() if k not in ignore and was.get(k) != v]
+        if changed:
+            raise InputError(
+                f"resume: the parameters changed since the run began ({', '.join(changed)}); resume with the same "
+                "ones, or start a new run from this model with init="
+            )
+        if state.meta.get("epochs") != self.epochs:
+            raise InputError("resume: the run began with another number of patches; resume with the same ones")
+        self.net.load_state_dict(load_net(state).state_dict())
+        moments = {k.removeprefix("optimizer."): v for k, v in state.tensors.items() if k.startswith("optimizer.")}
+        self.optimizer.restore({name: torch.from_numpy(np.array(value)) for name, value in moments.items()})
+        self.epoch, self.rows = int(state.meta["epoch"]), [dict(r) for r in state.meta.get("history", [])]
+        self.best = math.inf if progress["best"] is None else float(progress["best"])
+        self.waited, self.finished = int(progress["waited"]), bool(progress["finished"])
+
+
+def fit(
+    patches: Patches,
+    spec: RVAE | None = None,
+    params: FitParams | None = None,
+    *,
+    on_checkpoint: OnCheckpoint | None = None,
+    resume_from: ModelState | None = None,
+    init: Model | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Model:
+    """Train a model.
+
+    Parameters
+    ----------
+    patches : Patches
+        In any units: the model keeps the mean and standard deviation of its training data, a pair a channel.
+        Patches with NaN or inf are left out. Streamed from disk in bounded memory when larger than 2 GB.
+    spec : RVAE
+    params : FitParams
+    on_checkpoint : callable, optional
+        Given a :class:`~atomscope.data.ModelState` at the start, every ``checkpoint_every`` epochs and at the end.
+    resume_from : ModelState, optional
+        Go on with an interrupted run from its last checkpoint; the result equals that of an uninterrupted run.
+    init : Model, optional
+        Start from the weights of a trained model of the same specification.
+    on_progress : callable, optional
+        One report an epoch; the payload is a dict of the epoch's losses, and every few epochs ``manifold``, an
+        array (8, 8, rows, cols).
+    should_stop : callable, optional
+        Asked before every batch. When it says so, the model as it is is returned with ``history.stopped``, and the
+        state of the last whole epoch goes to ``on_checkpoint``.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    InputError
+        If there is nothing to train on, or the checkpoint or ``init`` is of another model.
+    TrainingError
+        If every patch is the same constant, or the loss is no longer finite.
+    """
+    spec, params = spec or RVAE(), params or FitParams()
+    device = find_device(params.device)
+    batches = Batches(patches, params.batch_size, params.validation, params.seed)
+    spec = _with_symmetry(spec, batches, init, resume_from)
+    run = Training(_start(spec, batches, params, init), params, batches, device)
+    if resume_from is not None:
+        _check_same(spec, batches, resume_from.spec, resume_from.window, resume_from.channels, "resume_from")
+        run.restore(resume_from)
+    last = run.state()
+    if on_checkpoint is not None and resume_from is None:
+        on_checkpoint(last)
+    every = max(1, run.epochs // 20)
+    while not run.finished:
+        if not run.run_epoch(should_stop):
+            if on_checkpoint is not None:
+                on_checkpoint(last)
+            log.info("training stopped in epoch %d of %d", run.epoch + 1, run.epochs)
+            run.settle()
+            return run.model(stopped=True)
+        if run.finished:
+            run.settle()
+        if on_checkpoint is not None:
+            last = run.state()
+            if run.finished or run.epoch % params.checkpoint_every == 0:
+                on_checkpoint(last)
+        payload: dict[str, Any] = dict(run.rows[-1])
+        if on_progress is not None and (run.finished or run.epoch % every == 0):
+            payload["manifold"] = run.model().manifold(8)
+        report(on_progress, run.epoch, run.epochs, "epochs", payload)
+    return run.model()
+
+
+def _with_symmetry(spec: RVAE, batches: Batches, init: Model | None, resume_from: ModelState | None) -> RVAE:
+    """Return the specification with its symmetry: as given, as it was, or found from at most 2000 patches."""
+    if not spec.rotation:
+        return spec.model_copy(update={"symmetry": 1})
+    if spec.symmetry is not None:
+        return spec
+    if init is not None or resume_from is not None:
+        was = init.spec.symmetry if init is not None else RVAE(**resume_from.spec).symmetry if resume_from else None
+        return spec.model_copy(update={"symmetry": was or 1})
+    index = batches.train[:: max(1, len(batches.train) // 2000)]
+    order = find_symmetry(torch.cat(list(batches.take(index))))
+    log.info("symmetry of the patches: %s", f"turns by 1/{order}" if order > 1 else "none")
+    return spec.model_copy(update={"symmetry": order})
+
+
+def _start(spec: RVAE, batches: Batches, params: FitParams, init: Model | None) -> VAE:
+    """Return the network that a run begins with."""
+    if init is not None:
+        _check_same(spec, batches, init.spec.model_dump(), init.window, init.channels, "init")
+        net = copy.deepcopy(init.net)
+        net.centre.zero_()  # the same model, its gauge open again
+        net.turn.zero_()
+        net.idle.zero_()
+        return net
+    net = build(spec, batches.window, batches.channels, params.seed)
+    net.offset.copy_(torch.from_numpy(batches.offset))
+    net.scale.copy_(torch.from_numpy(batches.scale))
+    if spec.noise is not None:
+        net.noise_var.copy_((spec.noise / net.scale) ** 2)
+    return net
+
+
+def _check_same(
+    spec: RVAE, batches: Batches, other: dict[str, Any], window: tuple[int, int], channels: int, what: str
+) -> None:
+    wanted = {**spec.model_dump(), "window": tuple(batches.window), "channels": batches.channels}
+    came = {**other, "window": tuple(window), "channels": channels}
+    wrong = [f"{k} {came.get(k)!r}, wanted {v!r}" for k, v in wanted.items() if came.get(k) != v and k != "noise"]
+    if wrong:
+        raise InputError(f"{what}: it is of another model: {'; '.join(wrong)}")

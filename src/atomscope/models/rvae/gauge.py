@@ -1,0 +1,150 @@
+"""The gauge: the part of the pose that the data leave open, and how it is settled, once, after training.
+
+A decoder that draws its picture off the middle of the canvas, and an encoder that answers with a shift that turns with
+the angle, explain the data equally well; so do one that draws some shapes turned, and angles turned back. Both are
+settled as functions of the latents, so that every patch is drawn as before:
+
+- the centre: among all pairs, that with the smallest mean squared shift is the most probable (the prior of the shift).
+  It is found in closed form;
+- the orientation: like shapes lie alike (see align.py);
+- the numbers of the latents: z1 is the one that says most.
+
+A latent that the run left unused is settled too: its mean is nothing but leftovers of the pose, and would be shown as
+colour.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from atomscope.models.layers import Dense
+from atomscope.models.rvae.align import compare, polar, synchronise
+from atomscope.models.rvae.pose import turn
+from atomscope.models.rvae.vae import ANCHORS, VAE
+
+#: Drawings below which nothing can be said of their likeness.
+FEWEST = 30
+#: Variance of its means below which a latent may be idle.
+IDLE_VARIANCE = 0.01
+
+log = logging.getLogger(__name__)
+
+
+@torch.no_grad()
+def settle(net: VAE, batches: Sequence[Tensor]) -> None:
+    """Settle the gauge of a trained network on some of its patches, each (n, channels, rows, cols) in its own units."""
+    was_training = net.training
+    net.eval()
+    settle_order(net, batches)
+    settle_idle(net, batches)
+    settle_centres(net, batches)
+    settle_turns(net, batches)
+    net.train(was_training)
+
+
+def settle_order(net: VAE, batches: Iterable[Tensor]) -> None:
+    """Sort the latents by how much they say: z1 has the means of the largest variance."""
+    n = net.spec.latent_dim
+    read = [net.encoder(net.standardise(x.to(net.offset.device))).z for x in batches]
+    if n < 2 or not read:
+        return
+    order = torch.cat(read).var(0, correction=0).argsort(descending=True, stable=True)  # (latent,)
+    both = torch.cat((order, n + order))  # the means' rows of the head, and those of their uncertainties
+    head, first = net.encoder.head, net.decoder.mix1
+    assert isinstance(first, Dense)
+    for values in (head.weight, head.bias):
+        values[: 2 * n] = values[both]
+    first.weight[:] = first.weight[:, order]
+
+
+def settle_idle(net: VAE, batches: Iterable[Tensor]) -> None:
+    """Set ``net.idle`` for latents in which no patch differs from the others by more than its own uncertainty.
+
+    The variance of their means is below .01 (the usual threshold of an active unit), and, so that a latent of a rare
+    defect stays, not one mean lies further from the middle than a mean standard deviation of the posterior. The mean
+    of such a latent is reported as one number; the drawings hardly change. While no latent says anything the run was
+    too short to tell, and none is idle.
+
+    References
+    ----------
+    Y. Burda, R. Grosse and R. Salakhutdinov, "Importance weighted autoencoders", ICLR 2016, section 5.2.
+    """
+    net.idle.zero_()
+    read = [net.encoder(net.standardise(x.to(net.offset.device))) for x in batches]
+    if not net.spec.latent_dim or not read:
+        return
+    z, sd = torch.cat([p.z for p in read]), torch.cat([p.z_log_sd.exp() for p in read])  # (all, latent) twice
+    middle = z.mean(0)  # (latent,)
+    idle = (z.var(0, correction=0) < IDLE_VARIANCE) & ((z - middle).abs().amax(0) < sd.mean(0))  # (latent,)
+    if idle.all() or not idle.any():
+        return
+    net.idle.copy_(idle.float())
+    net.idle_at.copy_(middle)
+    if log.isEnabledFor(logging.INFO):
+        log.info("latents that say nothing: %s", ", ".join(f"z{i + 1}" for i in torch.nonzero(idle).flatten().tolist()))
+
+
+def settle_centres(net: VAE, batches: Iterable[Tensor], ridge: float = 1e-3) -> None:
+    """Set ``net.centre`` so that the shifts of the given patches are as small as the likelihood leaves them.
+
+    The centre is linear in the decoder's features h(z): least squares of -R(-angle) shift on h.
+
+    Parameters
+    ----------
+    net : VAE
+        In evaluation mode.
+    batches : iterable of Tensor, shape (n, channels, rows, cols)
+        Patches in their own units.
+    ridge : float
+        Relative ridge of the least squares.
+    """
+    net.centre.zero_()
+    net.turn.zero_()
+    features, wanted = [], []
+    for x in batches:
+        p = net.encode(net.standardise(x.to(net.offset.device)))
+        if p.shift is None:
+            break
+        h = net.features(p.z)  # (n, hidden)
+        features.append(torch.cat((h, torch.ones_like(h[:, :1])), dim=1).double().cpu())  # (n, hidden + 1)
+        wanted.append(-(p.shift if p.angle is None else turn(p.shift, -p.angle)).double().cpu())  # (n, 2)
+    if not features:
+        return
+    a, b = torch.cat(features), torch.cat(wanted)  # (all, hidden + 1), (all, 2)
+    gram = a.T @ a  # (hidden + 1, hidden + 1)
+    penalty = ridge * torch.diagonal(gram).mean() * torch.eye(len(gram), dtype=gram.dtype)
+    penalty[-1, -1] *= 1e-3  # the constant is known best
+    net.centre.copy_(torch.linalg.solve(gram + penalty, a.T @ b).float())
+
+
+def settle_turns(net: VAE, batches: Iterable[Tensor]) -> None:
+    """Set ``net.turn`` so that like shapes are drawn in one orientation, whatever their latents.
+
+    The drawings of ``ANCHORS`` of the patches are compared; other latents follow the nearest anchor.
+
+    Parameters
+    ----------
+    net : VAE
+        In evaluation mode, its centres settled.
+    batches : iterable of Tensor, shape (n, channels, rows, cols)
+        Patches in their own units.
+    """
+    net.turn.zero_()
+    if not (net.spec.rotation and net.spec.latent_dim):
+        return
+    z = torch.cat([net.encode(net.standardise(x.to(net.offset.device))).z for x in batches])  # (all, latent)
+    if len(z) < FEWEST:
+        return
+    z = z[torch.linspace(0, len(z) - 1, min(ANCHORS, len(z))).long().to(z.device)]  # (anchors, latent)
+    zero = z.new_zeros(len(z))
+    drawn = net.decode(z, zero, zero[:, None].expand(-1, 2) if net.spec.translation else None)
+    rings = polar(drawn.cpu(), max(2, min(net.window) // 2 - 1))  # (anchors, circles, angles)
+    turns = torch.from_numpy(synchronise(compare(rings))).float()  # (anchors,)
+    log.info("orientation of the drawings: %.0f %% turned", 100 * float((turns != 0).float().mean()))
+    repeat = torch.arange(ANCHORS) % len(z)
+    net.turn_at.copy_(z[repeat.to(z.device)])
+    net.turn.copy_(turns[repeat])
