@@ -44,6 +44,7 @@ from atomscope.pipeline.report import write_report
 from atomscope.pipeline.samples import list_samples, open_sample
 from atomscope.pipeline.show import (
     comparison_layers,
+    dot_size,
     image_layer,
     layers,
     manifold,
@@ -97,6 +98,7 @@ __all__ = [
     "disk_labels",
     "domain_labels",
     "domains",
+    "dot_size",
     "encode",
     "estimate_patches",
     "find_atoms",

@@ -84,6 +84,7 @@ class Annotator(QWidget):
         for old in self.class_buttons.buttons():
             self.class_buttons.removeButton(old)
             self._class_row.removeWidget(old)
+            old.setParent(None)  # else it lies over the others until Qt finds time to delete it
             old.deleteLater()
         for k, name in enumerate(self.classes()):
             one = button(f"{k + 1}  {name}", f"What you click is {name} (key {k + 1}).", lambda: None)

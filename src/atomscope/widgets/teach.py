@@ -21,8 +21,8 @@ from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.marks import annotations_of, put_marks, rectangles_of
 from atomscope.widgets.overlay import add_or_replace, is_image, points_layer
 from atomscope.widgets.panel import Panel, RunBar, button, note, row_label
-from atomscope.widgets.plots import LossPlot
 from atomscope.widgets.preview import PreviewLayer
+from atomscope.widgets.step_loss import StepLoss
 from atomscope.widgets.warmup import warm_up
 
 
@@ -39,6 +39,7 @@ class TeachWidget(Panel):
         #: The finder that was taught or opened last, and its file.
         self.finder: Any = None
         self.path: Path | None = None
+        self._why = ""
         self.image_box = LayerBox(self.viewer, is_image, "open an image first")
         self.image_box.setToolTip("The image or movie to annotate.")
         rows = self.rows()
@@ -52,12 +53,7 @@ class TeachWidget(Panel):
         rows.addRow(row_label("Start from"), self.start_box)
         self.form = ParamsForm(TeachParams)
         self.body.addWidget(self.form)
-        self.heading("Loss")
-        self.loss = LossPlot()
-        self.loss.low.hide()
-        self.loss.top.setLabel("bottom", "step", color="#9aa0a6")
-        self.loss.top.getAxis("bottom").setStyle(showValues=True)
-        self.loss.setMinimumHeight(140)
+        self.loss = StepLoss()
         self.body.addWidget(self.loss)
         self.heading("The taught finder")
         self.card = note("None yet.")
@@ -97,6 +93,9 @@ class TeachWidget(Panel):
         image, marks = self.image_box.layer(), self.annotator.layer()
         why = "Open an image first." if image is None else "" if marks is not None else "Click or paint sites first."
         self.run_bar.allow(why)
+        if why != self._why and not self.runner.busy:
+            self._why = why
+            self.run_bar.say(why)
         free = not self.runner.busy
         self.more.setEnabled(free and not why and self.finder is not None)
         for one in (self.find_button, self.save_button):
@@ -127,10 +126,10 @@ class TeachWidget(Panel):
                 raise InputError("nothing is annotated yet: click or paint at least one site of every class")
             pipeline.read_annotations(stack, told, regions, classes, params.polarity)
         except AtomscopeError as error:
-            self.run_bar.say(str(error), bad=True)
+            self.run_bar.refuse(error)
             return
         frame = current_frame(self.viewer, image)
-        self.loss.clear_epochs()
+        self.loss.begin()
         self._job = (image, stack, frame, time.monotonic())
 
         def work(on_progress: Any, should_stop: Any) -> Any:
@@ -146,8 +145,7 @@ class TeachWidget(Panel):
     def _reports(self, batch: list[Progress]) -> None:
         rows = [dict(p.payload) for p in batch if isinstance(p.payload, dict)]
         looks = [row.pop("sites") for row in rows if row.get("sites") is not None]
-        if rows:
-            self.loss.add([{"epoch": row["step"], "loss": row["loss"]} for row in rows])
+        self.loss.take(batch)
         if looks and self._job is not None and self._job[0] in self.viewer.layers:
             image, stack, frame, _ = self._job
             table = looks[-1]
@@ -252,14 +250,14 @@ class TeachWidget(Panel):
             self.path = pipeline.save_finder(self.finder, path.with_suffix(".safetensors"))
             self.run_bar.say(f"Saved {self.path.name}. In Find atoms: method network, and this file.")
         except AtomscopeError as error:
-            self.run_bar.say(str(error), bad=True)
+            self.run_bar.refuse(error)
 
     def open(self, path: Path) -> None:
         """Open a finder that was saved."""
         try:
             finder = pipeline.load_finder(path)
         except AtomscopeError as error:
-            self.run_bar.say(str(error), bad=True)
+            self.run_bar.refuse(error)
             return
         if finder.taught is not None:
             self.annotator.name_classes(finder.taught.classes)
