@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pandas as pd
 from make_screenshots import IMAGES, PLUGIN, dock, shoot, wait
+from make_wall_screenshots import scroll
 
 from atomscope.widgets.screen import has_display, virtual_display
 
@@ -29,6 +30,7 @@ def drive() -> None:
     viewer.open_sample(PLUGIN, "mos2_movie")
     wait(lambda: len(viewer.layers) == 1, "the sample")
     image = viewer.layers[0]
+    viewer.dims.set_current_step(0, 0)  # the frame that is annotated
     teach = dock(viewer, "Teach a finder")
     teach.annotator.name_classes(("atom", "vacancy"))
     teach.annotator.click()
@@ -46,11 +48,14 @@ def drive() -> None:
     shoot(viewer, "teach_clicks")
     teach.run_bar.button.click()
     wait(lambda: len(teach.loss.rows) >= 30 and any("preview" in x.name for x in viewer.layers), "the training")
+    scroll(teach)
     shoot(viewer, "teach_train")
     wait(lambda: not teach.runner.busy, "the end of the training")
     teach.find_button.click()
     wait(lambda: not teach.runner.busy and any("found" in x.name for x in viewer.layers), "the sites")
+    marks.visible = regions.visible = False
     viewer.dims.set_point(0, viewer.dims.range[0].stop)
+    scroll(teach)
     shoot(viewer, "teach_found")
     viewer.close()
 

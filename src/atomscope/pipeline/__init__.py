@@ -6,16 +6,19 @@ loads no torch.
 
 from atomscope.pipeline.annotation_files import read_annotation_file, read_regions_file
 from atomscope.pipeline.annotations import read_annotations
+from atomscope.pipeline.defects import as_classifier as load_classifier
 from atomscope.pipeline.defects import (
     defect_candidates,
     difference_image,
     disk_labels,
     locate,
+    save_classifier,
     train_classifier,
 )
 from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
 from atomscope.pipeline.finders import read_finder as load_finder
 from atomscope.pipeline.finders import save_finder
+from atomscope.pipeline.maps import activation_layer, activation_map, difference_layer, difference_map
 from atomscope.pipeline.particles import (
     find_particles,
     load_segmenter,
@@ -86,6 +89,8 @@ __all__ = [
     "Recipe",
     "Step",
     "TrainParams",
+    "activation_layer",
+    "activation_map",
     "apply_run",
     "as_stack",
     "cluster",
@@ -95,6 +100,8 @@ __all__ = [
     "defect_candidates",
     "describe",
     "difference_image",
+    "difference_layer",
+    "difference_map",
     "disk_labels",
     "domain_labels",
     "domains",
@@ -114,6 +121,7 @@ __all__ = [
     "list_runs",
     "list_samples",
     "load",
+    "load_classifier",
     "load_finder",
     "load_segmenter",
     "load_wall_net",
@@ -137,6 +145,7 @@ __all__ = [
     "reliability",
     "run_recipe",
     "save",
+    "save_classifier",
     "save_comparison",
     "save_finder",
     "save_segmenter",

@@ -95,9 +95,19 @@ def row_label(text: str, tip: str = "") -> QLabel:
     return label
 
 
-def note(text: str = "") -> QLabel:
-    """Return a quiet line of text that wraps."""
-    label = QLabel(text)
+class _Note(QLabel):
+    """A line that takes no room while it is empty."""
+
+    def setText(self, text: str | None) -> None:
+        """Show a text; an empty one is no line at all."""
+        super().setText(text)
+        if self.parent() is not None:
+            self.setVisible(bool(text))
+
+
+def note(text: str = "", keep_room: bool = False) -> QLabel:
+    """Return a quiet line of text that wraps; it goes while it is empty, unless it shall keep its room."""
+    label = QLabel(text) if keep_room else _Note(text)
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     tone.tint(label)
@@ -160,7 +170,7 @@ class RunBar(QWidget):
         self.bar.setSizePolicy(policy)
         self.bar.hide()
         column.addWidget(self.bar)
-        self.status = note()
+        self.status = note(keep_room=True)
         column.addWidget(self.status)
         runner.busy_changed.connect(self._busy)
         runner.progressed.connect(self._progress)
