@@ -130,6 +130,8 @@ class Annotator(QWidget):
             bind_keys(layer, self.choose_class)
             events = layer.events
             getattr(events, "data", events.set_data).connect(self._count)
+            if hasattr(events, "features"):  # of which class the marks are
+                events.features.connect(self._count)
             self._bound.add(layer)
         self._count()
 

@@ -22,7 +22,7 @@ class StepLoss(Curve):
         super().__init__(step, "loss", parent=parent)
         self._step = step
         self.rows: list[dict[str, float]] = []
-        self.setFixedHeight(150)
+        self.setFixedHeight(168)
         self.hide()
 
     def begin(self) -> None:

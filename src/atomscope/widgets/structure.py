@@ -238,7 +238,7 @@ def chosen_sites(found: Structure, what: str, value: str) -> np.ndarray:
         members = found.rings["sites"][found.rings["size"] == int(value)]
         return np.unique(np.concatenate([np.zeros(0, np.int64), *(np.array(m, np.int64) for m in members)]))
     if what == "defect":
-        words = found.defects["name"] + " " + found.defects["formula"]
+        words = found.defects["name"].astype(str) + " " + found.defects["formula"].astype(str)
         rings = found.rings.set_index(["frame", "ring"])["sites"]
         ids: set[int] = set()
         for _, row in found.defects[words == value].iterrows():

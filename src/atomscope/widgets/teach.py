@@ -54,6 +54,9 @@ class TeachWidget(Panel):
         self.form = ParamsForm(TeachParams)
         self.body.addWidget(self.form)
         self.loss = StepLoss()
+        self.loss.setToolTip(
+            "Three trainings: two shorter ones, each on half of the marks and asked about the other half, then the last."
+        )
         self.body.addWidget(self.loss)
         self.heading("The taught finder")
         self.card = note("None yet.")
