@@ -16,7 +16,7 @@ from make_wall_screenshots import scroll
 from atomscope.widgets.screen import has_display, virtual_display
 
 #: Side of the rectangle that is annotated, px; its corner.
-CORNER, SIDE = (60, 60), 70
+CORNER, SIDE = (90, 20), 80
 
 
 def drive() -> None:

@@ -143,6 +143,13 @@ def rectangles_of(viewer: Any, image: Any, stack: Stack) -> list[tuple[float, ..
     return boxes or None
 
 
+def show_classes(layer: Any, kinds: Any, classes: tuple[str, ...]) -> None:
+    """Draw each point in the colour and with the symbol of its class; what has no class gets those of the first."""
+    at = [classes.index(kind) if kind in classes else 0 for kind in kinds]
+    layer.border_color = [COLOURS[k % len(COLOURS)] for k in at]
+    layer.symbol = [SYMBOLS[k % len(SYMBOLS)] for k in at]
+
+
 def put_marks(layer: Any, image: Any, stack: Stack, frame: int, table: pd.DataFrame, classes: tuple[str, ...]) -> None:
     """Replace the marks of one frame by the sites of a table (row, col, kind)."""
     nav = stack.navigation_shape
@@ -152,11 +159,9 @@ def put_marks(layer: Any, image: Any, stack: Stack, frame: int, table: pd.DataFr
     stay = ~(np.rint(old[:, :-2]) == lead).all(1) if len(old) else np.zeros(0, bool)
     new = np.c_[np.broadcast_to(lead, (len(table), len(lead))), table[["row", "col"]].to_numpy(float)]
     kinds = [*layer.features["kind"].astype(str)[stay], *table["kind"].astype(str)]
-    at = [classes.index(k) if k in classes else 0 for k in kinds]
     layer.selected_data = set()
     layer.data = np.concatenate([old[stay], new])
     layer.features = pd.DataFrame({"kind": pd.Series(kinds, dtype=object)})
     if kinds:
-        layer.border_color = [COLOURS[k % len(COLOURS)] for k in at]
-        layer.symbol = [SYMBOLS[k % len(SYMBOLS)] for k in at]
+        show_classes(layer, kinds, classes)
         layer.face_color = "transparent"

@@ -62,7 +62,8 @@ class QualityWidget(Panel):
         )
         self.curve = ReliabilityPlot()
         self.body.addWidget(self.curve)
-        self.results.append(self.heading("Look at these", "Click a row: the camera goes there."))
+        self.look = self.heading("Look at these", "Click a row: the camera goes there.")
+        self.results.append(self.look)
         self.list = QTableWidget(0, 4)
         self.list.setHorizontalHeaderLabels(["what", "frame", "row", "col"])
         self.list.verticalHeader().setVisible(False)
@@ -149,8 +150,10 @@ class QualityWidget(Panel):
         self._list(found, compared)
         for one in self.results:
             one.show()
+        self.list.setVisible(bool(len(self.places)))
+        self.look.setVisible(bool(len(self.places)))
         self._changed()
-        self.run_bar.say(f"{len(self.places):,} places to look at.")
+        self.run_bar.say(f"{len(self.places):,} places to look at." if len(self.places) else "Nothing looks wrong.")
         self.state.tell(points, "columns")
 
     def _failed(self, error: BaseException) -> None:
@@ -241,12 +244,16 @@ def _joined(table: pd.DataFrame, flag: pd.Series) -> pd.Series:
     return pd.Series(words, index=flag.index, dtype=object)
 
 
+def _frames(n: int) -> str:
+    return "1 frame" if n == 1 else f"{n:,} frames"
+
+
 def _told(found: Any, compared: Any, curve: Any) -> str:
     """Return the numbers as lines."""
     n = found.summary()
     spacing = found.frames["spacing_px"].median()
     lines = [
-        f"{n['sites']:,.0f} sites in {len(found.frames):,} frame(s), spacing {spacing:.2f} px",
+        f"{n['sites']:,.0f} sites in {_frames(len(found.frames))}, spacing {spacing:.2f} px",
         f"{n['short_pairs']:,.0f} short pairs, {n['doubles']:,.0f} of them doubles; {n['gaps']:,.0f} gaps",
         f"{100 * n['flagged']:.1f} % had a flag before",
     ]

@@ -132,7 +132,9 @@ class StructureWidget(Panel):
         self._adopt(old, points, found.sites, params)
         add_or_replace(self.viewer, points, old)
         self._draw(stack, found, image, points, self._drawn.pop(old, {}))
-        colour_by(points, "kind", bar=False)
+        named = found.sites.table["species"].astype(str)
+        # Two species say more than that all are atoms; where there is one, vacancies stand out by their kind.
+        colour_by(points, "species" if named[named != ""].nunique() > 1 else "kind", bar=False)
         self.viewer.layers.selection.active = points
         self.points_box.choose(points)
         self._points = points
@@ -212,8 +214,8 @@ class StructureWidget(Panel):
             font = name.font()
             font.setBold(True)
             name.setFont(font)
-            name.setFlags(Qt.ItemFlag.NoItemFlags)
-            number.setFlags(Qt.ItemFlag.NoItemFlags)
+            name.setFlags(Qt.ItemFlag.ItemIsEnabled)  # to be read, not to be chosen
+            number.setFlags(Qt.ItemFlag.ItemIsEnabled)
         self.table.setItem(row, 0, name)
         self.table.setItem(row, 1, number)
 

@@ -18,7 +18,7 @@ from atomscope.widgets.annotator import Annotator
 from atomscope.widgets.bridge import current_frame, sites_of, stack_of
 from atomscope.widgets.form import ParamsForm
 from atomscope.widgets.layerbox import LayerBox
-from atomscope.widgets.marks import annotations_of, put_marks, rectangles_of
+from atomscope.widgets.marks import annotations_of, put_marks, rectangles_of, show_classes
 from atomscope.widgets.overlay import add_or_replace, is_image, points_layer
 from atomscope.widgets.panel import Panel, RunBar, button, note, row_label
 from atomscope.widgets.preview import PreviewLayer
@@ -55,7 +55,7 @@ class TeachWidget(Panel):
         self.body.addWidget(self.form)
         self.loss = StepLoss()
         self.loss.setToolTip(
-            "Three trainings: two shorter ones, each on half of the marks and asked about the other half, then the last."
+            "Three trainings: two on half of the marks each, asked about the other half; then that which is kept."
         )
         self.body.addWidget(self.loss)
         self.heading("The taught finder")
@@ -194,18 +194,18 @@ class TeachWidget(Panel):
             return
         stack = stack_of(image)
         self._preview.remove()
-        name = f"{image.name} found"
+        began = time.monotonic()
 
         def work(on_progress: Any, should_stop: Any) -> Any:
             sites = pipeline.find_atoms(stack, model=finder, on_progress=on_progress, should_stop=should_stop)
-            return sites, points_layer(stack, sites, image, name) if len(sites) else None
+            return sites, found_layer(stack, sites, image, finder) if len(sites) else None
 
         def done(value: Any, stopped: bool) -> None:
             sites = value if isinstance(value, Sites) else value[0] if value is not None else None
             if sites is None or not len(sites):
                 self.run_bar.say("Nothing was found. Annotate more sites, or check the contrast.", bad=True)
                 return
-            points = points_layer(stack, sites, image, name) if stopped else value[1]
+            points = found_layer(stack, sites, image, finder) if stopped else value[1]
             add_or_replace(self.viewer, points, self._found.get(image))
             self._found[image] = points
             work = self.state.work(points)
@@ -213,7 +213,11 @@ class TeachWidget(Panel):
             work.note_source()
             if self.path is not None:
                 work.note("find", FindParams(method="network", model=str(self.path)))
-            self.run_bar.say(f"{len(sites):,} sites{' so far' if stopped else ''}. Add or remove points, then learn.")
+            kinds = sites.table["kind"].astype(str).value_counts()
+            told = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
+            self.run_bar.say(
+                f"{told}{' so far' if stopped else ''}, {time.monotonic() - began:.0f} s. Correct a frame, then learn."
+            )
             self._allow()
             self.state.tell(points, "sites")
 
@@ -266,3 +270,11 @@ class TeachWidget(Panel):
             self.annotator.name_classes(finder.taught.classes)
         self._keep(finder, path)
         self.run_bar.say(f"Opened {path.name}.")
+
+
+def found_layer(stack: Stack, sites: Sites, image: Any, finder: Any) -> Any:
+    """Build the Points layer of what a finder found, each class as it is marked (safe in a worker thread)."""
+    points = points_layer(stack, sites, image, f"{image.name} found")
+    if finder.taught is not None and len(finder.taught.classes) > 1:
+        show_classes(points, sites.table["kind"].astype(str), tuple(finder.taught.classes))
+    return points
