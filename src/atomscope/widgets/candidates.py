@@ -97,7 +97,7 @@ class CandidatesWidget(Panel):
             except AtomscopeError as error:
                 self._why = str(error)
         self.here.setVisible(many)
-        self.run_bar.rename("All frames" if many else "Find candidates")
+        self.run_bar.rename("Candidates in all frames" if many else "Find candidates")
         self.run_bar.say(self._why)
         self.count.setText("")
         self.teacher.count()
