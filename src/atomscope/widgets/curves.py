@@ -29,7 +29,8 @@ class ScoreHistogram(_Plot):
         self._bars = pg.BarGraphItem(x=[], height=[], width=0.05, pen=None)
         self.addItem(self._bars)
         dress(self, self.getPlotItem(), paint=self._paint)
-        self.setXRange(0, 1, padding=0.02)
+        self.setXRange(0, 1, padding=0.03)
+        self.getPlotItem().getAxis("bottom").setTicks([[(k / 4, f"{k / 4:g}") for k in range(5)]])
 
     def _paint(self) -> None:
         self._bars.setOpts(brush=tone.curve(self, BLUE))
@@ -53,8 +54,10 @@ class ReliabilityPlot(_Plot):
         for item in (self._right, self._error, self._line):
             self.addItem(item)
         dress(self, self.getPlotItem(), paint=self._paint)
-        self.setXRange(0, 1, padding=0.02)
-        self.setYRange(0, 1, padding=0.05)
+        self.setXRange(0, 1, padding=0.03)
+        self.setYRange(0, 1, padding=0.08)
+        for side in ("left", "bottom"):
+            self.getPlotItem().getAxis(side).setTicks([[(k / 4, f"{k / 4:g}") for k in range(5)]])
         self.table: pd.DataFrame | None = None
 
     def _paint(self) -> None:
