@@ -16,7 +16,7 @@ from make_wall_screenshots import scroll
 from atomscope.widgets.screen import has_display, virtual_display
 
 #: Side of the rectangle that is annotated, px; its corner.
-CORNER, SIDE = (90, 20), 80
+CORNER, SIDE = (145, 158), 92
 
 
 def drive() -> None:
@@ -32,12 +32,12 @@ def drive() -> None:
     image = viewer.layers[0]
     viewer.dims.set_current_step(0, 0)  # the frame that is annotated
     teach = dock(viewer, "Teach a finder")
-    teach.annotator.name_classes(("atom", "vacancy"))
+    teach.annotator.name_classes(("atom", "tungsten"))
     teach.annotator.click()
     marks = teach.annotator.layer()
     truth = pd.read_parquet(IMAGES.parents[1] / "sample_data" / "mos2_movie_truth.parquet")
-    table = truth[truth["frame"] == 0]
-    table = table.assign(kind=np.where(table["present"], "atom", "vacancy"))
+    table = truth[(truth["frame"] == 0) & truth["present"]]
+    table = table.assign(kind=np.where(table["species"] == "W", "tungsten", "atom"))
     inside = table["row"].between(CORNER[0], CORNER[0] + SIDE) & table["col"].between(CORNER[1], CORNER[1] + SIDE)
     put_marks(marks, image, stack_of(image), 0, table[inside], teach.annotator.classes())
     regions = add_regions(viewer, image)

@@ -94,7 +94,7 @@ class ParticlesWidget(Panel):
                 self._why = str(error)
         many = layer is not None and not self._why and stack_of(layer).n_frames > 1
         self.run_bar.rename("All frames" if many else "Find particles")
-        self.here.setText("Label this frame" if many else "Label by hand")
+        self.here.setText("Label this frame" if many else "Make labels")
         self.order_title.setVisible(many)
         self.order_note.setVisible(many)
         self.run_bar.say(self._why)

@@ -214,7 +214,8 @@ class TeachWidget(Panel):
             if self.path is not None:
                 work.note("find", FindParams(method="network", model=str(self.path)))
             kinds = sites.table["kind"].astype(str).value_counts()
-            told = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
+            names = kinds.index if finder.taught is None else finder.taught.classes
+            told = ", ".join(f"{kinds.get(name, 0):,} {name}" for name in names)  # a class that was not found too
             self.run_bar.say(
                 f"{told}{' so far' if stopped else ''}, {time.monotonic() - began:.0f} s. Correct a frame, then learn."
             )
