@@ -60,6 +60,10 @@ docs: system $(STAMP)
 	$(PY) docs/make_screenshots.py
 	$(PY) docs/make_wall_screenshots.py
 	$(PY) docs/make_trust_screenshots.py
+	$(PY) docs/make_teach_screenshots.py
+	$(PY) docs/make_defect_screenshots.py
+	$(PY) docs/particle_screenshots.py
+	$(PY) docs/screenshots_structure.py
 
 clean:
 	rm -rf $(VENV) demo_out build dist

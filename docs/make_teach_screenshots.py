@@ -11,11 +11,12 @@ import sys
 import numpy as np
 import pandas as pd
 from make_screenshots import IMAGES, PLUGIN, dock, shoot, wait
+from make_wall_screenshots import scroll
 
 from atomscope.widgets.screen import has_display, virtual_display
 
 #: Side of the rectangle that is annotated, px; its corner.
-CORNER, SIDE = (60, 60), 70
+CORNER, SIDE = (145, 158), 92
 
 
 def drive() -> None:
@@ -29,13 +30,14 @@ def drive() -> None:
     viewer.open_sample(PLUGIN, "mos2_movie")
     wait(lambda: len(viewer.layers) == 1, "the sample")
     image = viewer.layers[0]
+    viewer.dims.set_current_step(0, 0)  # the frame that is annotated
     teach = dock(viewer, "Teach a finder")
-    teach.annotator.name_classes(("atom", "vacancy"))
+    teach.annotator.name_classes(("atom", "tungsten"))
     teach.annotator.click()
     marks = teach.annotator.layer()
     truth = pd.read_parquet(IMAGES.parents[1] / "sample_data" / "mos2_movie_truth.parquet")
-    table = truth[truth["frame"] == 0]
-    table = table.assign(kind=np.where(table["present"], "atom", "vacancy"))
+    table = truth[(truth["frame"] == 0) & truth["present"]]
+    table = table.assign(kind=np.where(table["species"] == "W", "tungsten", "atom"))
     inside = table["row"].between(CORNER[0], CORNER[0] + SIDE) & table["col"].between(CORNER[1], CORNER[1] + SIDE)
     put_marks(marks, image, stack_of(image), 0, table[inside], teach.annotator.classes())
     regions = add_regions(viewer, image)
@@ -46,11 +48,14 @@ def drive() -> None:
     shoot(viewer, "teach_clicks")
     teach.run_bar.button.click()
     wait(lambda: len(teach.loss.rows) >= 30 and any("preview" in x.name for x in viewer.layers), "the training")
+    scroll(teach)
     shoot(viewer, "teach_train")
     wait(lambda: not teach.runner.busy, "the end of the training")
     teach.find_button.click()
     wait(lambda: not teach.runner.busy and any("found" in x.name for x in viewer.layers), "the sites")
+    marks.visible = regions.visible = False
     viewer.dims.set_point(0, viewer.dims.range[0].stop)
+    scroll(teach)
     shoot(viewer, "teach_found")
     viewer.close()
 

@@ -41,6 +41,7 @@ def test_the_docks_are_there():
         "Train rVAE",
         "Latent explorer",
         "Defects and structure",
+        "Defects without labels",
         "Particles",
         "Walls",
         "Quality",
@@ -67,8 +68,8 @@ def test_neither_torch_nor_qt_is_loaded_by_importing_the_plugin():
 def test_the_docks_do_not_load_torch():
     code = (
         "import sys\n"
-        "from atomscope.widgets import extract_patches, find_atoms, latent_explorer, particles, quality, runs\n"
-        "from atomscope.widgets import structure, teach, train_rvae, walls\n"
+        "from atomscope.widgets import candidates, extract_patches, find_atoms, latent_explorer, particles, quality\n"
+        "from atomscope.widgets import runs, structure, teach, train_rvae, walls\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

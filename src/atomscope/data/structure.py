@@ -59,6 +59,6 @@ class Structure:
             "coordination": inner["coordination"].dropna().astype(int),
             "ring size": self.rings["size"],
             "formula": inner["formula"][inner["formula"] != ""],
-            "defect": self.defects["name"] + " " + self.defects["formula"],
+            "defect": self.defects["name"].astype(str) + " " + self.defects["formula"].astype(str),
         }
         return {name: values.value_counts() for name, values in out.items()}

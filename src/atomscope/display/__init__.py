@@ -1,7 +1,7 @@
 """What to show, said as plain data: napari layer-data tuples ``(data, kwargs, type)``, made without napari."""
 
 from atomscope.display.colors import colormap_rgba, is_angle, is_categorical, recolor
-from atomscope.display.layers import image_layer, layers, points_layer, vectors_layer
+from atomscope.display.layers import dot_size, image_layer, layers, points_layer, vectors_layer
 from atomscope.display.overlay import overlay_layer
 from atomscope.display.particles import axes_layer, labels_layer
 from atomscope.display.picture import draw_sites
@@ -14,6 +14,7 @@ __all__ = [
     "axes_layer",
     "colormap_rgba",
     "domains_layer",
+    "dot_size",
     "draw_sites",
     "image_layer",
     "is_angle",

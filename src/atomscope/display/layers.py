@@ -102,7 +102,7 @@ def points_layer(stack: Stack, sites: Sites, params: ShowParams | None = None) -
     params = params or ShowParams()
     table = sites.table.reset_index(drop=True)
     data, shown = coordinates(table, stack.navigation_shape)
-    size = params.size_px or 0.6 * (spacing(table) or 8.0)
+    size = params.size_px or dot_size(table, stack.frame_shape)
     kwargs: dict[str, Any] = {
         "name": f"{stack.name} {_plural(table)}",
         "features": table,
@@ -126,15 +126,19 @@ def points_layer(stack: Stack, sites: Sites, params: ShowParams | None = None) -
 
 def _plural(table: pd.DataFrame) -> str:
     kinds = table["kind"].astype(str).unique().tolist()
-    names = {"atom": "atoms", "grid": "grid", "wall": "walls"}
+    names = {"atom": "atoms", "grid": "grid", "wall": "walls", "particle": "particles", "candidate": "candidates"}
     return names.get(str(kinds[0]), "sites") if len(kinds) == 1 else "sites"
-    return (
-        {"atom": "atoms", "grid": "grid", "particle": "particles", "candidate": "candidates"}.get(
-            str(kinds[0]), "sites"
-        )
-        if len(kinds) == 1
-        else "sites"
-    )
+
+
+def dot_size(table: pd.DataFrame, frame_shape: tuple[int, ...]) -> float:
+    """Return a diameter for the sites of a table, px: a gap between neighbours, and no more than a site needs.
+
+    A few sites far from each other would otherwise get rings as large as the space between them.
+    """
+    size = 0.6 * (spacing(table) or 8.0)
+    wide = pd.to_numeric(table["sigma"], errors="coerce").median() if "sigma" in table.columns else np.nan
+    most = max(8.0, 0.03 * min(frame_shape), 6.0 * wide if np.isfinite(wide) else 0.0)
+    return float(min(max(size, 3.0), most))
 
 
 def spacing(table: pd.DataFrame) -> float | None:

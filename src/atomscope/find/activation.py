@@ -43,12 +43,29 @@ class ActivationNetwork(Protocol):
         """Return how much each place speaks for each class, shape (classes, rows / stride, cols / stride)."""
 
 
+def _smoothed(network: ActivationNetwork, each: np.ndarray) -> np.ndarray:
+    # Beyond the edge nothing speaks for anything: the network mirrors there, and would see a near defect twice.
+    return np.asarray(ndimage.gaussian_filter(each, _SMOOTH * network.reach / network.stride, mode="constant"))
+
+
+def map_of(network: ActivationNetwork, frame: np.ndarray, kind: int) -> np.ndarray:
+    """Return the map of one class at every pixel of a frame, shape (rows, cols), float32: what the peaks are those of.
+
+    A frame that nothing can be located in is NaN.
+    """
+    ready = prepare(frame)
+    if ready is None or min(frame.shape) < 2 * network.stride:
+        return np.full(frame.shape, np.nan, np.float32)
+    coarse = _smoothed(network, network.activation(ready.image)[kind])
+    at = np.meshgrid(*(np.arange(n) / network.stride for n in frame.shape), indexing="ij")
+    return np.asarray(ndimage.map_coordinates(coarse, at, order=1, mode="nearest"), np.float32)
+
+
 def peaks_of(network: ActivationNetwork, image: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return (places, heights) of the peaks of every class's map, places in px of the image, shape (n, 2)."""
     out = []
     for each in network.activation(image):
-        # Beyond the edge nothing speaks for anything: the network mirrors there, and would see a near defect twice.
-        smooth = ndimage.gaussian_filter(each, _SMOOTH * network.reach / network.stride, mode="constant")
+        smooth = _smoothed(network, each)
         row, col = local_maxima(smooth)
         height = smooth[row, col].astype(np.float64)
         place = np.clip(np.c_[subpixel(smooth, row, col)] * network.stride, 0, np.array(image.shape) - 1)

@@ -156,7 +156,8 @@ def defect_candidates(
     Raises
     ------
     InputError
-        If a frame is constant or shows no lattice.
+        If the frame, or each of several, is constant or shows no lattice. Of several a bad one is left out and logged;
+        the payload of its report is None.
     Stopped
         When ``should_stop`` says so; ``partial`` holds the Sites of the frames done.
 
@@ -166,16 +167,25 @@ def defect_candidates(
     """
     params = params or CandidateParams()
     tables: list[pd.DataFrame] = []
+    bad: list[str] = []
     for done, index in enumerate(frames, start=1):
         if should_stop is not None and should_stop():
             raise Stopped(partial=_sites(tables, stack, params))
         try:
             table = candidates_in_frame(stack.frame(index), params)
         except InputError as error:
-            raise InputError(f"{stack.name}, frame {index}: {error}") from None
+            if len(frames) == 1:
+                raise InputError(f"{stack.name}, frame {index}: {error}") from None
+            # One bad frame must not cost what was found in the others.
+            logger.warning("%s, frame %d: %s", stack.name, index, error)
+            bad.append(f"frame {index}: {error}")
+            report(on_progress, done, len(frames), "frames", None)
+            continue
         table.insert(0, "frame", np.full(len(table), index, np.int64))
         tables.append(table)
         report(on_progress, done, len(frames), "frames", table)
+    if bad and not tables:
+        raise InputError(f"{stack.name}: no frame of {len(bad)} can be used; {bad[0]}")
     return _sites(tables, stack, params)
 
 

@@ -60,21 +60,46 @@ def lattice_of(image: np.ndarray, weight: np.ndarray, spots: np.ndarray, width_p
     sides = [_averaging(n, width_px) for n in image.shape]
     (mean_r, back_r), (mean_c, back_c) = sides
     norm = np.maximum(mean_r @ weight @ mean_c.T, 1e-3)
-    waves = [
-        (np.exp(1j * k[0] * np.arange(image.shape[0])), np.exp(1j * k[1] * np.arange(image.shape[1]))) for k in spots
-    ]
+    waves = [_wave(k, sides, image.shape) for k in spots]
     model = np.zeros(image.shape, np.float64)
     for _ in range(_ROUNDS):
         rest = (image - model) * weight
         model += back_r @ ((mean_r @ rest @ mean_c.T) / norm) @ back_c.T
         rest = (image - model) * weight
-        for wave_r, wave_c in waves:
-            # The wave is a product of one along rows and one along columns: it joins the averaging matrices.
-            amplitude = ((mean_r * wave_r.conj()) @ rest @ (mean_c * wave_c.conj()).T) / norm
-            part = 2 * np.real((wave_r[:, None] * back_r) @ amplitude @ (wave_c[:, None] * back_c).T)
+        for left, right, out, back in waves:
+            # Real products of real and imaginary parts side by side: a frame is never made complex.
+            m = right.shape[1] // 2
+            seen = rest @ right  # (rows, 2 m), m the coarse columns
+            amplitude = left @ (seen[:, :m] + 1j * seen[:, m:]) / norm
+            made = out @ amplitude
+            part = np.concatenate([made.real, -made.imag], axis=1) @ back
             model += part
-            rest -= part * weight
+            part *= weight
+            rest -= part
     return model.astype(np.float32)
+
+
+def _wave(
+    spot: np.ndarray, sides: list[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the averaging matrices of a spot and their ways back, joined with its wave along rows and along columns.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Mean along rows, (m, rows) complex, and along columns, (cols, 2 m) real: real and imaginary part side by side;
+        the way back along rows, (rows, m) complex, and along columns, (2 m, cols) real, twice the real part.
+    """
+    (mean_r, back_r), (mean_c, back_c) = sides
+    wave_r, wave_c = (np.exp(1j * k * np.arange(n)) for k, n in zip(spot, shape, strict=True))
+    right = (mean_c * wave_c.conj()).T
+    back = 2 * (wave_c[:, None] * back_c).T
+    return (
+        mean_r * wave_r.conj(),
+        np.concatenate([right.real, right.imag], axis=1),
+        wave_r[:, None] * back_r,
+        np.concatenate([back.real, back.imag], axis=0),
+    )
 
 
 def _averaging(n: int, width: float) -> tuple[np.ndarray, np.ndarray]:

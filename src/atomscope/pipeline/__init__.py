@@ -5,16 +5,19 @@ loads no torch.
 """
 
 from atomscope.pipeline.atoms import find_atoms, find_in_frame, grid
+from atomscope.pipeline.defects import as_classifier as load_classifier
 from atomscope.pipeline.defects import (
     defect_candidates,
     difference_image,
     disk_labels,
     locate,
+    save_classifier,
     train_classifier,
 )
 from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
 from atomscope.pipeline.finders import read_finder as load_finder
 from atomscope.pipeline.finders import save_finder
+from atomscope.pipeline.maps import activation_layer, activation_map, difference_layer, difference_map
 from atomscope.pipeline.particles import (
     find_particles,
     load_segmenter,
@@ -46,6 +49,7 @@ from atomscope.pipeline.rvae import cluster, encode, fit
 from atomscope.pipeline.samples import list_samples, open_sample
 from atomscope.pipeline.show import (
     comparison_layers,
+    dot_size,
     image_layer,
     layers,
     manifold,
@@ -78,6 +82,8 @@ __all__ = [
     "Recipe",
     "Step",
     "TrainParams",
+    "activation_layer",
+    "activation_map",
     "apply_run",
     "as_stack",
     "cluster",
@@ -87,9 +93,12 @@ __all__ = [
     "defect_candidates",
     "describe",
     "difference_image",
+    "difference_layer",
+    "difference_map",
     "disk_labels",
     "domain_labels",
     "domains",
+    "dot_size",
     "encode",
     "estimate_patches",
     "find_atoms",
@@ -105,6 +114,7 @@ __all__ = [
     "list_runs",
     "list_samples",
     "load",
+    "load_classifier",
     "load_finder",
     "load_segmenter",
     "load_wall_net",
@@ -128,6 +138,7 @@ __all__ = [
     "reliability",
     "run_recipe",
     "save",
+    "save_classifier",
     "save_comparison",
     "save_finder",
     "save_segmenter",

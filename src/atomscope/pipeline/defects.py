@@ -190,14 +190,32 @@ def locate(
     Stopped
         When ``should_stop`` says so; ``partial`` holds the Sites of the frames done.
     """
-    from atomscope import io
     from atomscope.find import activation
-    from atomscope.models.classifier import Classifier
 
-    if isinstance(model, (str, Path)):
-        model = Classifier.from_state(io.read_model(Path(model)))
+    model = as_classifier(model)
     levels = model.meta.get("levels")
     if not isinstance(levels, dict):
         raise InputError("this classifier does not know how high its maps rise; train it with train_classifier")
     stack = Stack.from_array(source.values, name="patches") if isinstance(source, Patches) else as_stack(source)
     return activation.locate(model, stack, levels, on_progress=on_progress, should_stop=should_stop)
+
+
+def as_classifier(model: Classifier | str | Path) -> Classifier:
+    """Return a classifier, read from its file if a path is given.
+
+    Raises
+    ------
+    InputError
+        If the file does not hold a classifier.
+    """
+    from atomscope import io
+    from atomscope.models.classifier import Classifier
+
+    return Classifier.from_state(io.read_model(Path(model))) if isinstance(model, (str, Path)) else model
+
+
+def save_classifier(model: Classifier, path: str | Path) -> Path:
+    """Write a classifier to a model file (``.safetensors``) and return its path."""
+    from atomscope import io
+
+    return io.write_model(model.to_state(), Path(path))

@@ -51,6 +51,13 @@ def layers(
     return display.layers(stack, known, table, with_fields(ShowParams, params, fields))
 
 
+def dot_size(sites: Sites) -> float:
+    """Return the diameter that sites are drawn with, px."""
+    from atomscope import display
+
+    return display.dot_size(sites.table, sites.shape[-2:])
+
+
 def image_layer(source: Any, samples: int = 1) -> LayerData:
     """Return the lazy Image layer tuple of a Stack; reads ``samples`` frames for the contrast.
 

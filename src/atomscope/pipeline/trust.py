@@ -15,6 +15,7 @@ from atomscope.data.params import CompareParams, FindParams, QualityParams
 from atomscope.errors import InputError, ParameterError
 from atomscope.pipeline.fields import with_fields
 from atomscope.pipeline.finders import load_finder
+from atomscope.pipeline.maps import map_frames
 from atomscope.pipeline.records import as_sites, as_stack
 
 if TYPE_CHECKING:
@@ -50,8 +51,6 @@ def uncertainty_map(
     ParameterError
         If ``quantity`` is unknown, or no uncertainty can be had from these networks.
     """
-    import dask.array as da
-
     from atomscope.find.doubt import QUANTITIES
 
     if quantity not in QUANTITIES:
@@ -59,17 +58,7 @@ def uncertainty_map(
     stack, params = as_stack(source), _asking(params, fields)
     committee = _committee(params)
     which = QUANTITIES.index(quantity)
-    navigation, shape = stack.navigation_shape, stack.frame_shape
-
-    def block(block_info: Any = None) -> np.ndarray:
-        index = [bounds[0] for bounds in block_info[None]["array-location"][:-2]]
-        frame = int(np.ravel_multi_index(index, navigation)) if navigation else 0
-        return _map_of(stack.frame(frame), params, committee)[which].reshape((1,) * len(navigation) + shape)
-
-    chunks = (*((1,) * n for n in navigation), (shape[0],), (shape[1],))
-    meta = np.empty((0,) * (len(navigation) + 2), np.float32)
-    data = da.map_blocks(block, chunks=chunks, dtype=np.float32, meta=meta)
-    return Stack(data, stack.axes, name=f"{stack.name} {quantity}", source=stack.source)
+    return map_frames(stack, lambda frame: _map_of(frame, params, committee)[which], f"{stack.name} {quantity}")
 
 
 def _map_of(frame: np.ndarray, params: FindParams, committee: Committee) -> np.ndarray:

@@ -6,10 +6,11 @@ import weakref
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QButtonGroup, QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
+from atomscope.widgets.class_buttons import ClassButtons, class_names
 from atomscope.widgets.layerbox import LayerBox
-from atomscope.widgets.marks import COLOURS, add_marks, add_paint, add_regions, bind_keys, is_marks, use_class
+from atomscope.widgets.marks import add_marks, add_paint, add_regions, bind_keys, is_marks, rename_classes, use_class
 from atomscope.widgets.panel import button, note, row_label
 
 
@@ -30,6 +31,7 @@ class Annotator(QWidget):
         super().__init__(parent)
         self._viewer, self._image_box = viewer, image_box
         self._bound: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._names: tuple[str, ...] = ()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
@@ -38,10 +40,8 @@ class Annotator(QWidget):
         self.classes_line = QLineEdit("atom")
         self.classes_line.setToolTip("Names of what is to be found, with commas between: atom, vacancy, dopant.")
         self.classes_line.editingFinished.connect(self._classes_changed)
-        self.class_buttons = QButtonGroup(self)
-        self.class_buttons.idClicked.connect(self.choose_class)
-        self._class_row = QHBoxLayout()
-        self._class_row.setSpacing(4)
+        self.class_buttons = ClassButtons("What you click is {0} (key {1}).")
+        self.class_buttons.pressed.connect(self.choose_class)
         tools = QHBoxLayout()
         tools.setSpacing(4)
         for text, tip, action in (
@@ -58,7 +58,7 @@ class Annotator(QWidget):
             rows.addRow(row_label(label), widget)
             column.addLayout(rows)
             if label == "Classes":
-                column.addLayout(self._class_row)
+                column.addWidget(self.class_buttons)
                 column.addLayout(tools)
         self.told = note()
         column.addWidget(self.told)
@@ -77,34 +77,27 @@ class Annotator(QWidget):
 
     def classes(self) -> tuple[str, ...]:
         """Return the names of the classes, each once, nine at most."""
-        names = [name.strip() for name in self.classes_line.text().split(",")]
-        return tuple(dict.fromkeys(name for name in names if name))[:9] or ("atom",)
+        return class_names(self.classes_line.text(), ("atom",))
 
     def _classes_changed(self) -> None:
-        for old in self.class_buttons.buttons():
-            self.class_buttons.removeButton(old)
-            self._class_row.removeWidget(old)
-            old.deleteLater()
-        for k, name in enumerate(self.classes()):
-            one = button(f"{k + 1}  {name}", f"What you click is {name} (key {k + 1}).", lambda: None)
-            one.setCheckable(True)
-            one.setChecked(k == 0)
-            one.setStyleSheet(
-                f"QPushButton {{ border-left: 4px solid {COLOURS[k]}; }} "
-                f"QPushButton:checked {{ border: 2px solid {COLOURS[k]}; }}"
-            )
-            self.class_buttons.addButton(one, k)
-            self._class_row.addWidget(one)
+        old, new, layer = self._names, self.classes(), self.layer()
+        if new == old:
+            return
+        self._names = new
+        self.class_buttons.name(new)
+        if layer is not None and type(layer).__name__ == "Points":
+            layer.selected_data = set()  # the class that is chosen now is not meant for them
+            if len(new) == len(old):
+                rename_classes(layer, dict(zip(old, new, strict=True)))
         self.choose_class(0)
+        self._count()
 
     def choose_class(self, index: int) -> None:
         """Let what is annotated from now on be of a class; selected points become it."""
         classes, layer = self.classes(), self.layer()
         if index >= len(classes):
             return
-        one = self.class_buttons.button(index)
-        if one is not None:
-            one.setChecked(True)
+        self.class_buttons.show_chosen(index)
         if layer is not None:
             use_class(layer, classes, index)
 
@@ -137,6 +130,8 @@ class Annotator(QWidget):
             bind_keys(layer, self.choose_class)
             events = layer.events
             getattr(events, "data", events.set_data).connect(self._count)
+            if hasattr(events, "features"):  # of which class the marks are
+                events.features.connect(self._count)
             self._bound.add(layer)
         self._count()
 

@@ -8,9 +8,8 @@ import numpy as np
 import pyqtgraph as pg
 from qtpy.QtWidgets import QWidget
 
-from atomscope.widgets.plots import COLOURS, EpochAxis, style_axes
-
-_GREY = "#9aa0a6"
+from atomscope.widgets import tone
+from atomscope.widgets.plot_style import BLUE, ORANGE, EpochAxis, dress
 
 
 class Curve(pg.GraphicsLayoutWidget):
@@ -32,37 +31,39 @@ class Curve(pg.GraphicsLayoutWidget):
         self.setMaximumHeight(220)
         self.ci.layout.setContentsMargins(0, 0, 0, 0)
         self.plot = self.addPlot(axisItems={"bottom": EpochAxis("bottom")})
-        style_axes(self.plot)
         self.plot.setMouseEnabled(x=False, y=False)
-        self.plot.setLabel("left", y, color=_GREY)
-        self.plot.setLabel("bottom", x, color=_GREY)
+        self.plot.setLabel("left", y)
+        self.plot.setLabel("bottom", x)
         self.plot.getAxis("left").setWidth(52)
-        for side in ("left", "bottom"):
-            self.plot.getAxis(side).enableAutoSIPrefix(False)
-        grey = pg.mkPen(None)
-        self._low = self.plot.plot(pen=grey)
-        self._high = self.plot.plot(pen=grey)
+        self._low = self.plot.plot(pen=None)
+        self._high = self.plot.plot(pen=None)
         self._band = pg.FillBetweenItem(self._low, self._high, brush=pg.mkBrush(78, 161, 255, 60))
         self.plot.addItem(self._band)
-        self._curve = self.plot.plot(pen=pg.mkPen(COLOURS["loss"], width=2))
+        self._curve = self.plot.plot(symbolPen=None)
         self._at_frame = at_frame
         self._told = -1
         self.x, self.y = np.zeros(0), np.zeros(0)
         self.line: pg.InfiniteLine | None = None
         if at_frame is not None:
-            self.line = pg.InfiniteLine(angle=90, movable=True, pen=pg.mkPen(COLOURS["val_loss"], width=2))
+            self.line = pg.InfiniteLine(angle=90, movable=True)
             self.line.hide()
             self.plot.addItem(self.line)
             self.line.sigPositionChanged.connect(self._moved)
             self.scene().sigMouseClicked.connect(self._clicked)
+        dress(self, self.plot, paint=self._paint)
+
+    def _paint(self) -> None:
+        blue = tone.curve(self, BLUE)
+        self._curve.setPen(pg.mkPen(blue, width=2))
+        self._curve.setSymbolBrush(blue)
+        if self.line is not None:
+            self.line.setPen(pg.mkPen(tone.curve(self, ORANGE), width=2))
 
     def show_curve(self, x: np.ndarray, y: np.ndarray, sd: np.ndarray | None = None) -> None:
         """Show y over x, and a band of one standard error; points without a number leave a gap."""
         self.x, self.y = np.asarray(x, float), np.asarray(y, float)
         few = len(self.x) < 3  # one point is a dot, not an invisible line
-        self._curve.setData(
-            self.x, self.y, connect="finite", symbol="o" if few else None, symbolBrush=COLOURS["loss"], symbolPen=None
-        )
+        self._curve.setData(self.x, self.y, connect="finite", symbol="o" if few else None)
         sd = np.zeros(len(self.x)) if sd is None else np.nan_to_num(sd)
         good = np.isfinite(self.y)
         self._low.setData(self.x[good], (self.y - sd)[good])

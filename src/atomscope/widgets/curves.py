@@ -7,19 +7,18 @@ import pandas as pd
 import pyqtgraph as pg
 from qtpy.QtWidgets import QWidget
 
-from atomscope.widgets.plots import style_axes
-
-_GREY, _BLUE = "#9aa0a6", "#4ea1ff"
+from atomscope.widgets import tone
+from atomscope.widgets.plot_style import BLUE, dress
 
 
 class _Plot(pg.PlotWidget):
     def __init__(self, below: str, beside: str, parent: QWidget | None = None) -> None:
         super().__init__(parent, background=None)
         self.setFixedHeight(150)
-        style_axes(self.getPlotItem())
-        self.getPlotItem().setLabel("bottom", below, color=_GREY)
-        self.getPlotItem().setLabel("left", beside, color=_GREY)
+        self.getPlotItem().setLabel("bottom", below)
+        self.getPlotItem().setLabel("left", beside)
         self.setMouseEnabled(x=False, y=False)
+        self.setFrameShape(self.Shape.NoFrame)
 
 
 class ScoreHistogram(_Plot):
@@ -27,9 +26,14 @@ class ScoreHistogram(_Plot):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("score", "sites", parent)
-        self._bars = pg.BarGraphItem(x=[], height=[], width=0.05, brush=_BLUE, pen=None)
+        self._bars = pg.BarGraphItem(x=[], height=[], width=0.05, pen=None)
         self.addItem(self._bars)
-        self.setXRange(0, 1, padding=0.02)
+        dress(self, self.getPlotItem(), paint=self._paint)
+        self.setXRange(0, 1, padding=0.03)
+        self.getPlotItem().getAxis("bottom").setTicks([[(k / 4, f"{k / 4:g}") for k in range(5)]])
+
+    def _paint(self) -> None:
+        self._bars.setOpts(brush=tone.curve(self, BLUE))
 
     def show_counts(self, counts: np.ndarray, edges: np.ndarray) -> None:
         """Show a histogram, counts (n,) between edges (n + 1,)."""
@@ -44,14 +48,24 @@ class ReliabilityPlot(_Plot):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("probability said", "share right", parent)
-        self.addItem(pg.PlotCurveItem([0, 1], [0, 1], pen=pg.mkPen(_GREY, style=pg.QtCore.Qt.PenStyle.DashLine)))
-        self._error = pg.ErrorBarItem(x=np.zeros(0), y=np.zeros(0), pen=pg.mkPen(_BLUE))
-        self._line = pg.PlotDataItem(pen=pg.mkPen(_BLUE, width=2), symbol="o", symbolSize=6, symbolBrush=_BLUE)
-        self.addItem(self._error)
-        self.addItem(self._line)
-        self.setXRange(0, 1, padding=0.02)
-        self.setYRange(0, 1, padding=0.05)
+        self._right = pg.PlotCurveItem([0, 1], [0, 1])
+        self._error = pg.ErrorBarItem(x=np.zeros(0), y=np.zeros(0))
+        self._line = pg.PlotDataItem(symbol="o", symbolSize=6, symbolPen=None)
+        for item in (self._right, self._error, self._line):
+            self.addItem(item)
+        dress(self, self.getPlotItem(), paint=self._paint)
+        self.setXRange(0, 1, padding=0.03)
+        self.setYRange(0, 1, padding=0.08)
+        for side in ("left", "bottom"):
+            self.getPlotItem().getAxis(side).setTicks([[(k / 4, f"{k / 4:g}") for k in range(5)]])
         self.table: pd.DataFrame | None = None
+
+    def _paint(self) -> None:
+        blue = tone.curve(self, BLUE)
+        self._right.setPen(pg.mkPen(tone.quiet(self), style=pg.QtCore.Qt.PenStyle.DashLine))
+        self._error.setOpts(pen=pg.mkPen(blue))
+        self._line.setPen(pg.mkPen(blue, width=2))
+        self._line.setSymbolBrush(blue)
 
     def show_curve(self, table: pd.DataFrame | None) -> None:
         """Show the table of a Reliability; None clears the plot."""

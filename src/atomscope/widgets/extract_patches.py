@@ -128,7 +128,7 @@ class ExtractPatchesWidget(Panel):
         try:
             points, image, stack, sites, params = self._what()
         except AtomscopeError as error:
-            self.run_bar.say(str(error), bad=True)
+            self.run_bar.refuse(error)
             return
         self._latest.forget()
         self._job = (points, image, sites, stack, params, time.monotonic())

@@ -78,6 +78,7 @@ class FindAtomsWidget(Panel):
         self.image_box.layer_changed.connect(self._image_changed)
         self.kind_box.currentIndexChanged.connect(self._kind_changed)
         self.live.toggled.connect(self.ask_preview)
+        self.sight.changed.connect(self._seen)
         self.viewer.dims.events.current_step.connect(self._frame_changed)
         self._image_changed()
 
@@ -117,7 +118,7 @@ class FindAtomsWidget(Panel):
         try:
             data, kwargs, kind = pipeline.uncertainty_layer(stack_of(layer), self.form().params())
         except AtomscopeError as error:
-            self.run_bar.say(str(error), bad=True)
+            self.run_bar.refuse(error)
             return
         old = self._doubts.get(layer)
         self._doubts[layer] = add_or_replace(self.viewer, Layer.create(data, kwargs | placement(layer), kind), old)
@@ -130,25 +131,22 @@ class FindAtomsWidget(Panel):
 
     # preview
 
-    def showEvent(self, event: Any) -> None:
-        """Begin the preview when the dock is seen."""
-        super().showEvent(event)
-        self.ask_preview()
-
-    def hideEvent(self, event: Any) -> None:
-        """Leave no preview behind."""
-        super().hideEvent(event)
-        self._latest.forget()
-        self._preview.remove()
+    def _seen(self, now: bool) -> None:
+        """Begin the preview when the dock is seen; leave none behind."""
+        if now:
+            self.ask_preview()
+        else:
+            self._latest.forget()
+            self._preview.remove()
 
     def _frame_changed(self, event: Any = None) -> None:
-        if self.isVisible() and self._preview.shown:
+        if self.sight.now and self._preview.shown:
             self.ask_preview()
 
     def ask_preview(self, *_: Any) -> None:
         """Preview the frame on screen, soon."""
         layer = self.image_box.layer()
-        if not (self.live.isChecked() and layer is not None and self.isVisible()) or self.runner.busy:
+        if not (self.live.isChecked() and layer is not None and self.sight.now) or self.runner.busy:
             self._latest.forget()
             if not self.live.isChecked() or layer is None:
                 self._preview.remove()
@@ -166,7 +164,7 @@ class FindAtomsWidget(Panel):
 
     def _show_preview(self, value: tuple[Any, Sites]) -> None:
         layer, sites = value
-        if layer is not self.image_box.layer() or not self.isVisible() or not self.live.isChecked():
+        if layer is not self.image_box.layer() or not self.sight.now or not self.live.isChecked():
             return
         self._preview.show(layer, sites)
         self.count.setText(f"{len(sites):,} sites in this frame")
@@ -193,7 +191,7 @@ class FindAtomsWidget(Panel):
         try:
             stack, params = stack_of(layer), self.form().params()
         except AtomscopeError as error:
-            self.run_bar.say(str(error), bad=True)
+            self.run_bar.refuse(error)
             return
         if frame is not None and isinstance(params, FindParams):
             params = params.replace(first_frame=frame, last_frame=frame, stride=1)
@@ -258,9 +256,12 @@ def find_one(stack: Stack, frame: int, params: Params) -> Sites:
     # A preview need not know how sure it is: that takes many times as long.
     one = params.replace(first_frame=0, last_frame=None, stride=1, uncertainty="none")
     table = pipeline.find_in_frame(stack.frame(frame), one)
-    return Sites.from_positions(
+    sites = Sites.from_positions(
         table["row"].to_numpy(), table["col"].to_numpy(), frame, axes=stack.axes, shape=stack.shape
     )
+    if "sigma" in table:  # how large the rings are drawn
+        sites = sites.with_table(sites.table.assign(sigma=table["sigma"].to_numpy()))
+    return sites
 
 
 def colour_of(sites: Sites) -> str:

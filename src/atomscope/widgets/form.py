@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidge
 
 from atomscope.data.params import Params
 from atomscope.errors import ParameterError
+from atomscope.widgets import tone
 from atomscope.widgets.fields import Field, choices_of, make_field
 from atomscope.widgets.fold import Fold
 
@@ -56,7 +57,7 @@ class ParamsForm(QWidget):
         self._error = QLabel("", self)
         self._error.setWordWrap(True)
         self._error.setObjectName("form_error")
-        self._error.setStyleSheet("QLabel { color: #ff6b6b; }")
+        tone.tint(self._error, wrong=True)
         self._error.hide()
 
         column = QVBoxLayout(self)
@@ -123,7 +124,7 @@ class ParamsForm(QWidget):
         text = message.removeprefix(f"{self._class.__name__}: ")
         for name, item in self.fields.items():
             bad = bool(text) and any(part.strip().split(":")[0].split(".")[0] == name for part in text.split(";"))
-            item.native.setStyleSheet("border: 1px solid #ff6b6b;" if bad else "")
+            item.native.setStyleSheet(f"border: 1px solid {tone.bad(self)};" if bad else "")
             if bad:
                 text = text.replace(f"{name}:", f"{item.title}:")
                 if item.advanced and self.fold is not None:

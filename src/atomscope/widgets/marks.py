@@ -90,6 +90,13 @@ def use_class(layer: Any, classes: tuple[str, ...], index: int) -> None:
     layer.current_symbol = SYMBOLS[index % len(SYMBOLS)]
 
 
+def rename_classes(layer: Any, names: dict[str, str]) -> None:
+    """Give the marks of a Points layer the new names of their classes."""
+    kind = layer.features["kind"].astype(str)
+    if kind.isin([old for old, new in names.items() if old != new]).any():
+        layer.features = layer.features.assign(kind=kind.replace(names).astype(object))
+
+
 def bind_keys(layer: Any, choose: Any) -> None:
     """Let the keys 1 to 9 choose a class while a layer is active; ``choose(index)``."""
     for index in range(9):
@@ -110,7 +117,14 @@ def annotations_of(layer: Any, image: Any, viewer: Any, stack: Stack, classes: t
         return {int(k): flat[k] for k in np.flatnonzero(flat.reshape(len(flat), -1).any(1))}
     table = sites_of(layer, image, viewer).table
     kind = table["kind"].astype(str)
-    return table.assign(kind=kind.where(kind.isin(classes), classes[0]))[["frame", "row", "col", "kind"]]
+    strange = kind[~kind.isin(classes)].value_counts()
+    if len(strange):
+        told = ", ".join(f"{n} of {name!r}" for name, n in strange.items())
+        raise InputError(
+            f"layer {layer.name!r} holds marks of classes that are not named: {told}; "
+            f"named are {', '.join(classes)}. Name them too, or delete these marks"
+        )
+    return table.assign(kind=kind)[["frame", "row", "col", "kind"]]
 
 
 def rectangles_of(viewer: Any, image: Any, stack: Stack) -> list[tuple[float, ...]] | None:
@@ -129,6 +143,13 @@ def rectangles_of(viewer: Any, image: Any, stack: Stack) -> list[tuple[float, ..
     return boxes or None
 
 
+def show_classes(layer: Any, kinds: Any, classes: tuple[str, ...]) -> None:
+    """Draw each point in the colour and with the symbol of its class; what has no class gets those of the first."""
+    at = [classes.index(kind) if kind in classes else 0 for kind in kinds]
+    layer.border_color = [COLOURS[k % len(COLOURS)] for k in at]
+    layer.symbol = [SYMBOLS[k % len(SYMBOLS)] for k in at]
+
+
 def put_marks(layer: Any, image: Any, stack: Stack, frame: int, table: pd.DataFrame, classes: tuple[str, ...]) -> None:
     """Replace the marks of one frame by the sites of a table (row, col, kind)."""
     nav = stack.navigation_shape
@@ -138,11 +159,9 @@ def put_marks(layer: Any, image: Any, stack: Stack, frame: int, table: pd.DataFr
     stay = ~(np.rint(old[:, :-2]) == lead).all(1) if len(old) else np.zeros(0, bool)
     new = np.c_[np.broadcast_to(lead, (len(table), len(lead))), table[["row", "col"]].to_numpy(float)]
     kinds = [*layer.features["kind"].astype(str)[stay], *table["kind"].astype(str)]
-    at = [classes.index(k) if k in classes else 0 for k in kinds]
     layer.selected_data = set()
     layer.data = np.concatenate([old[stay], new])
     layer.features = pd.DataFrame({"kind": pd.Series(kinds, dtype=object)})
     if kinds:
-        layer.border_color = [COLOURS[k % len(COLOURS)] for k in at]
-        layer.symbol = [SYMBOLS[k % len(SYMBOLS)] for k in at]
+        show_classes(layer, kinds, classes)
         layer.face_color = "transparent"

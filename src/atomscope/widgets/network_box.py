@@ -6,19 +6,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from atomscope import pipeline
-from atomscope.data import Progress, Stack
+from atomscope.data import Stack
 from atomscope.data.params import SegmenterParams
 from atomscope.errors import AtomscopeError
-from atomscope.widgets.curve import Curve
 from atomscope.widgets.form import ParamsForm
-from atomscope.widgets.jobs import JobRunner
+from atomscope.widgets.jobs import JobRunner, show_error
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.panel import button, note, row_label
+from atomscope.widgets.step_loss import StepLoss
 from atomscope.widgets.warmup import warm_up
 
 
@@ -57,7 +56,6 @@ class NetworkBox(QWidget):
         self.network: Any = None
         #: Where the network lies on disk; None when it was not saved.
         self.file: str | None = None
-        self._rows: list[dict[str, float]] = []
         self.paint_box = LayerBox(viewer, is_labels, "label a frame first")
         self.paint_box.setToolTip("Each particle of a part of a frame has a number of its own; the rest is 0.")
         self.form = ParamsForm(SegmenterParams)
@@ -65,8 +63,7 @@ class NetworkBox(QWidget):
         self.open_button = button("Open…", "Take a network from a file.", self.open)
         self.save_button = button("Save…", "Keep the network in a file.", self.save)
         self.told = note("No network yet.")
-        self.loss = Curve("step", "loss")
-        self.loss.hide()
+        self.loss = StepLoss()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
@@ -104,12 +101,11 @@ class NetworkBox(QWidget):
         try:
             params = self.form.params()
         except AtomscopeError as error:
+            show_error(error)
             self._say(str(error), True)
             return
         began = time.monotonic()
-        self._rows = []
-        self.loss.show_curve(np.zeros(0), np.zeros(0))
-        self.loss.show()
+        self.loss.begin()
 
         def work(on_progress: Any, should_stop: Any) -> Any:
             return pipeline.train_particles(
@@ -129,13 +125,9 @@ class NetworkBox(QWidget):
             work,
             on_done=done,
             on_error=lambda error: self._say(str(error), True),
-            on_reports=self._losses,
+            on_reports=self.loss.take,
             total=params.steps,
         )
-
-    def _losses(self, batch: list[Progress]) -> None:
-        self._rows += [p.payload for p in batch if isinstance(p.payload, dict)]
-        self.loss.show_curve(np.array([r["step"] for r in self._rows]), np.array([r["loss"] for r in self._rows]))
 
     def save(self, path: str = "") -> None:
         """Write the network to a file."""
@@ -147,6 +139,7 @@ class NetworkBox(QWidget):
         try:
             self.file = str(pipeline.save_segmenter(self.network, path))
         except AtomscopeError as error:
+            show_error(error)
             self._say(str(error), True)
             return
         self.told.setText(f"Saved as {self.file}.")
@@ -159,6 +152,7 @@ class NetworkBox(QWidget):
         try:
             self._take(pipeline.load_segmenter(path), path, f"From {path}.")
         except AtomscopeError as error:
+            show_error(error)
             self._say(str(error), True)
 
     def _take(self, network: Any, file: str | None, told: str) -> None:

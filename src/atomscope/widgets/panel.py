@@ -19,7 +19,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from atomscope.widgets.jobs import JobRunner
+from atomscope.widgets import tone
+from atomscope.widgets.jobs import JobRunner, show_error
+from atomscope.widgets.pace import Pace, in_words
+from atomscope.widgets.sight import Sight
 from atomscope.widgets.state import ViewerState, viewer_state
 
 
@@ -36,6 +39,7 @@ class Panel(QWidget):
         self.viewer = viewer
         self.state: ViewerState = viewer_state(viewer)
         self.runner = JobRunner(self)
+        self.sight = Sight(self)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(8, 8, 8, 8)
         outer.setSpacing(6)
@@ -91,12 +95,22 @@ def row_label(text: str, tip: str = "") -> QLabel:
     return label
 
 
-def note(text: str = "") -> QLabel:
-    """Return a quiet line of text that wraps."""
-    label = QLabel(text)
+class _Note(QLabel):
+    """A line that takes no room while it is empty."""
+
+    def setText(self, text: str | None) -> None:
+        """Show a text; an empty one is no line at all."""
+        super().setText(text)
+        if self.parent() is not None:
+            self.setVisible(bool(text))
+
+
+def note(text: str = "", keep_room: bool = False) -> QLabel:
+    """Return a quiet line of text that wraps; it goes while it is empty, unless it shall keep its room."""
+    label = QLabel(text) if keep_room else _Note(text)
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setStyleSheet("QLabel { color: #a0a5ab; }")
+    tone.tint(label)
     return label
 
 
@@ -132,7 +146,7 @@ class RunBar(QWidget):
     ) -> None:
         super().__init__(parent)
         self._runner, self._text, self._tip, self._run, self._extra = runner, text, tip, run, extra
-        self._began = 0.0
+        self._pace = Pace()
         self._why_not = ""
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -156,15 +170,20 @@ class RunBar(QWidget):
         self.bar.setSizePolicy(policy)
         self.bar.hide()
         column.addWidget(self.bar)
-        self.status = note()
+        self.status = note(keep_room=True)
         column.addWidget(self.status)
         runner.busy_changed.connect(self._busy)
         runner.progressed.connect(self._progress)
 
     def say(self, text: str, bad: bool = False) -> None:
         """Show a line of status; errors stand out."""
-        self.status.setStyleSheet(f"QLabel {{ color: {'#ff6b6b' if bad else '#a0a5ab'}; }}")
+        tone.tint(self.status, bad)
         self.status.setText(text)
+
+    def refuse(self, error: BaseException) -> None:
+        """Say why nothing was begun: here, and as a notification, which nobody overlooks."""
+        self.say(str(error), bad=True)
+        show_error(error)
 
     def rename(self, text: str) -> None:
         """Change what the button says at rest."""
@@ -194,7 +213,7 @@ class RunBar(QWidget):
         elif self._runner.cancelling:
             self.button.setText("Cancelling…")
         else:
-            self._began = time.monotonic()
+            self._pace.forget()
             self.button.setText("Cancel")
             self.bar.setRange(0, 0)
             self.bar.show()
@@ -204,11 +223,6 @@ class RunBar(QWidget):
     def _progress(self, done: int, total: int, what: str) -> None:
         self.bar.setRange(0, max(total, 0))
         self.bar.setValue(done)
-        spent = time.monotonic() - self._began
-        left = f", about {_clock(spent / done * (total - done))} left" if 0 < done < total and spent > 1 else ""
+        seconds = self._pace.report(time.monotonic(), done, total, what)
+        left = "" if seconds is None else f", about {in_words(seconds)} left"
         self.say(f"{done:,} of {total:,} {what or 'steps'}{left}")
-
-
-def _clock(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole} s" if whole < 90 else f"{whole // 60} min {whole % 60:02d} s"

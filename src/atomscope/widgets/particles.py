@@ -52,7 +52,9 @@ class ParticlesWidget(Panel):
         self.heading("Teach a network", "Label one frame, correct the labels by hand, train.")
         self.box = NetworkBox(self.viewer, self.runner, self._on_screen, lambda text, bad: self.run_bar.say(text, bad))
         self.body.addWidget(self.box)
-        self.heading("Order", "S = mean cos 2(angle - director): 1 when all lie alike. Drag the line to go to a frame.")
+        self.order_title = self.heading(
+            "Order", "S = mean cos 2(angle - director): 1 when all lie alike. Drag the line to go to a frame."
+        )
         self.order = Curve("frame", "S", self._go_to)
         self.order.plot.setYRange(0, 1)
         self.order.hide()
@@ -90,6 +92,11 @@ class ParticlesWidget(Panel):
                 self.chip.setText(describe(stack_of(layer)))
             except AtomscopeError as error:
                 self._why = str(error)
+        many = layer is not None and not self._why and stack_of(layer).n_frames > 1
+        self.run_bar.rename("All frames" if many else "Find particles")
+        self.here.setText("Label this frame" if many else "Make labels")
+        self.order_title.setVisible(many)
+        self.order_note.setVisible(many)
         self.run_bar.say(self._why)
         self._allow()
 
@@ -116,7 +123,7 @@ class ParticlesWidget(Panel):
         try:
             stack, params = stack_of(layer), self.form.params()
         except AtomscopeError as error:
-            self.run_bar.say(str(error), bad=True)
+            self.run_bar.refuse(error)
             return None
         network = self.box.network if self.method_box.currentIndex() == _NETWORK else None
         if network is not None:

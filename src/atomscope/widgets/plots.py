@@ -10,10 +10,13 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
-#: Colours that read on dark and light themes.
+from atomscope.widgets import tone
+from atomscope.widgets.plot_style import BLUE, ORANGE, EpochAxis, dress
+
+#: Colours on a dark theme; `tone.curve` has those on a light one.
 COLOURS = {
-    "loss": "#4ea1ff",
-    "val_loss": "#ffb454",
+    "loss": BLUE,
+    "val_loss": ORANGE,
     "reconstruction": "#57c785",
     "kl_z": "#c792ea",
     "kl_angle": "#ff6b8b",
@@ -31,27 +34,6 @@ NAMES = {
 }
 #: The KL parts are orders of magnitude below the rest: they get their own axis.
 _PARTS = ("kl_z", "kl_angle", "kl_shift", "kl_scale")
-_GREY = "#9aa0a6"
-
-
-def style_axes(plot: pg.PlotItem) -> None:
-    """Give a plot quiet axes on the background of the theme."""
-    for side in ("left", "bottom"):
-        axis = plot.getAxis(side)
-        axis.setPen(pg.mkPen(_GREY, width=1))
-        axis.setTextPen(_GREY)
-    plot.hideButtons()
-    plot.showGrid(x=False, y=True, alpha=0.15)
-    plot.setMenuEnabled(False)
-
-
-class EpochAxis(pg.AxisItem):
-    """An axis with ticks at whole numbers only."""
-
-    def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
-        """Return the spacings of ticks that are whole numbers."""
-        levels = super().tickSpacing(minVal, maxVal, size)
-        return [(step, offset) for step, offset in levels if step >= 1 and step == int(step)] or [(1.0, 0.0)]
 
 
 class LossPlot(pg.GraphicsLayoutWidget):
@@ -71,14 +53,14 @@ class LossPlot(pg.GraphicsLayoutWidget):
         self.ci.layout.setRowStretchFactor(0, 3)
         self.ci.layout.setRowStretchFactor(1, 2)
         for plot, title in ((self.top, "loss"), (self.low, "KL (nats)")):
-            style_axes(plot)
-            plot.setLabel("left", title, color=_GREY)
+            plot.setLabel("left", title)
             plot.getAxis("left").setWidth(52)
             plot.setMouseEnabled(x=False, y=False)
-            legend = plot.addLegend(offset=(-4, 4), labelTextColor=_GREY, labelTextSize="8pt")
+            legend = plot.addLegend(offset=(-4, 4), labelTextSize="8pt")
             legend.setColumnCount(2)
         self.top.getAxis("bottom").setStyle(showValues=False)
-        self.low.setLabel("bottom", "epoch", color=_GREY)
+        self.low.setLabel("bottom", "epoch")
+        dress(self, self.top, self.low, paint=self._paint)
 
     @property
     def rows(self) -> list[dict[str, float]]:
@@ -103,12 +85,17 @@ class LossPlot(pg.GraphicsLayoutWidget):
             y = np.array([row.get(name, np.nan) for row in self._rows])
             if name not in self._curves:
                 plot = self.low if name in _PARTS else self.top
-                self._curves[name] = plot.plot(
-                    name=NAMES[name], pen=pg.mkPen(COLOURS[name], width=2), symbolSize=4, connect="finite"
-                )
+                self._curves[name] = plot.plot(name=NAMES[name], symbolSize=4, symbolPen=None, connect="finite")
+                self._paint()
             curve = self._curves[name]
             few = len(x) < 3  # one epoch is a dot, not an invisible line
-            curve.setData(x, y, symbol="o" if few else None, symbolBrush=COLOURS[name], symbolPen=None)
+            curve.setData(x, y, symbol="o" if few else None)
+
+    def _paint(self) -> None:
+        for name, item in self._curves.items():
+            colour = tone.curve(self, COLOURS[name])
+            item.setPen(pg.mkPen(colour, width=2))
+            item.setSymbolBrush(colour)
 
 
 class Picture(QLabel):
@@ -121,7 +108,7 @@ class Picture(QLabel):
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.setWordWrap(True)
         self.setMinimumSize(80, 60)
-        self.setStyleSheet("QLabel { color: #a0a5ab; }")
+        tone.tint(self)
         policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from atomscope import pipeline
 from atomscope.data import Sites
 from atomscope.widgets.bridge import KEY, coordinates, placement
 
@@ -31,6 +32,7 @@ class PreviewLayer:
         if self.shown and self._layer.ndim == image.ndim:
             self._layer.selected_data = set()
             self._layer.data = data
+            self._layer.size = pipeline.dot_size(sites)
             for name in ("scale", "translate"):
                 setattr(self._layer, name, getattr(image, name))
             return
@@ -39,7 +41,7 @@ class PreviewLayer:
         self._layer = self._viewer.add_points(
             data,
             name="(preview)",
-            size=ring_size(sites),
+            size=pipeline.dot_size(sites),
             symbol="disc",
             face_color="transparent",
             border_color="#ffd166",
@@ -56,15 +58,3 @@ class PreviewLayer:
         layer, self._layer = self._layer, None
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
-
-
-def ring_size(sites: Sites) -> float:
-    """Return a diameter, px, that leaves a gap between neighbours."""
-    from scipy.spatial import cKDTree
-
-    places = sites.positions
-    if len(places) < 2:
-        return 10.0
-    sample = places[:: max(1, len(places) // 2000)]
-    distance = cKDTree(places).query(sample, k=2)[0][:, 1]
-    return float(max(3.0, 0.6 * sorted(distance)[len(distance) // 2]))

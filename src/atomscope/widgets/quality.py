@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from napari.layers import Layer
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QTableWidget, QTableWidgetItem
+from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from atomscope import pipeline
 from atomscope.data.params import CompareParams, QualityParams
@@ -51,10 +51,10 @@ class QualityWidget(Panel):
         self.body.addWidget(self.form)
         self.compare_form = ParamsForm(CompareParams)
         self.body.addWidget(self.compare_form)
-        self.heading("Numbers")
-        self.numbers = note("Press Check.")
+        self.results: list[QWidget] = [self.heading("Numbers")]
+        self.numbers = note()
         self.body.addWidget(self.numbers)
-        self.heading("Scores", "How many sites have which score.")
+        self.results.append(self.heading("Scores", "How many sites have which score."))
         self.histogram = ScoreHistogram()
         self.body.addWidget(self.histogram)
         self.curve_heading = self.heading(
@@ -62,7 +62,8 @@ class QualityWidget(Panel):
         )
         self.curve = ReliabilityPlot()
         self.body.addWidget(self.curve)
-        self.heading("Look at these", "Click a row: the camera goes there.")
+        self.look = self.heading("Look at these", "Click a row: the camera goes there.")
+        self.results.append(self.look)
         self.list = QTableWidget(0, 4)
         self.list.setHorizontalHeaderLabels(["what", "frame", "row", "col"])
         self.list.verticalHeader().setVisible(False)
@@ -71,6 +72,9 @@ class QualityWidget(Panel):
         self.list.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.list.setMinimumHeight(180)
         self.body.addWidget(self.list)
+        self.results += [self.numbers, self.histogram, self.list]
+        for one in self.results:
+            one.hide()  # until there is something in them
         self.body.addStretch(1)
         self.run_bar = RunBar(self.runner, "Check", "Look for what is wrong with these sites.", self.run)
         self.foot.addWidget(self.run_bar)
@@ -85,11 +89,17 @@ class QualityWidget(Panel):
 
     def _changed(self, *_: Any) -> None:
         points, image = self.points_box.layer(), self.image_box.layer()
-        why = "Open an image first." if image is None else "Find atoms or click some points first."
-        self.run_bar.allow("" if points is not None and image is not None else why)
+        why = "Open an image first: drop a file on the window, or File > Open Sample." if image is None else ""
+        if image is not None and points is None:
+            why = "Find atoms first, or click some points."
+        self.run_bar.allow(why)
+        if why or not self.run_bar.status.property("wrong"):
+            self.run_bar.say(why)
         on = self.with_reference.isChecked()
-        for one in (self.reference_label, self.reference_box, self.compare_form, self.curve_heading, self.curve):
+        for one in (self.reference_label, self.reference_box, self.compare_form):
             one.setVisible(on)
+        for one in (self.curve_heading, self.curve):
+            one.setVisible(on and self.curve.table is not None)
 
     # run
 
@@ -106,7 +116,7 @@ class QualityWidget(Panel):
             sites = sites_of(points, image, self.viewer)
             truth = None if reference is None else sites_of(reference, image, self.viewer)
         except AtomscopeError as error:
-            self.run_bar.say(str(error), bad=True)
+            self.run_bar.refuse(error)
             return
 
         def work(on_progress: Any, should_stop: Any) -> Any:
@@ -138,7 +148,12 @@ class QualityWidget(Panel):
         self.curve.show_curve(None if curve is None else curve.table)
         self.numbers.setText(_told(found, compared, curve))
         self._list(found, compared)
-        self.run_bar.say(f"{len(self.places):,} places to look at.")
+        for one in self.results:
+            one.show()
+        self.list.setVisible(bool(len(self.places)))
+        self.look.setVisible(bool(len(self.places)))
+        self._changed()
+        self.run_bar.say(f"{len(self.places):,} places to look at." if len(self.places) else "Nothing looks wrong.")
         self.state.tell(points, "columns")
 
     def _failed(self, error: BaseException) -> None:
@@ -229,12 +244,16 @@ def _joined(table: pd.DataFrame, flag: pd.Series) -> pd.Series:
     return pd.Series(words, index=flag.index, dtype=object)
 
 
+def _frames(n: int) -> str:
+    return "1 frame" if n == 1 else f"{n:,} frames"
+
+
 def _told(found: Any, compared: Any, curve: Any) -> str:
     """Return the numbers as lines."""
     n = found.summary()
     spacing = found.frames["spacing_px"].median()
     lines = [
-        f"{n['sites']:,.0f} sites in {len(found.frames):,} frame(s), spacing {spacing:.2f} px",
+        f"{n['sites']:,.0f} sites in {_frames(len(found.frames))}, spacing {spacing:.2f} px",
         f"{n['short_pairs']:,.0f} short pairs, {n['doubles']:,.0f} of them doubles; {n['gaps']:,.0f} gaps",
         f"{100 * n['flagged']:.1f} % had a flag before",
     ]

@@ -9,7 +9,8 @@ import pyqtgraph as pg
 from qtpy.QtCore import QPointF, QRectF, Qt, QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
-from atomscope.widgets.plots import style_axes
+from atomscope.widgets import tone
+from atomscope.widgets.plot_style import dress
 
 #: More points than this are drawn as a picture: Qt needs about 2 s for a million dots, the picture 30 ms.
 DOTS = 20_000
@@ -65,9 +66,14 @@ class LassoBox(pg.ViewBox):
     def __init__(self) -> None:
         super().__init__(enableMenu=False)
         self._corners: list[QPointF] = []
-        self._line = pg.PlotCurveItem(pen=pg.mkPen("#ffd166", width=2))
+        self._line = pg.PlotCurveItem()
         self._line.setZValue(50)
+        self.paint_lasso("#ffd166")
         self.addItem(self._line, ignoreBounds=True)
+
+    def paint_lasso(self, colour: str) -> None:
+        """Give the lasso a colour."""
+        self._line.setPen(pg.mkPen(colour, width=2))
 
     def mouseDragEvent(self, event: Any, axis: Any = None) -> None:
         """Draw, or move with another button."""
@@ -114,14 +120,12 @@ class LatentScatter(pg.PlotWidget):
         self.box = LassoBox()
         super().__init__(parent, viewBox=self.box, background=None)
         self.setMinimumHeight(260)
-        style_axes(self.getPlotItem())
-        self.getPlotItem().showGrid(x=True, y=True, alpha=0.12)
         self.x = self.y = np.zeros(0)
         self.selected = np.zeros(0, bool)
         self._rgba = np.zeros((0, 4), np.uint8)
         self._under = -1
         self._dots = pg.ScatterPlotItem(size=6, pen=None, pxMode=True)
-        self._rings = pg.ScatterPlotItem(size=8, brush=None, pen=pg.mkPen(255, 255, 255, 150, width=1), pxMode=True)
+        self._rings = pg.ScatterPlotItem(size=8, brush=None, pxMode=True)
         self._picture = pg.ImageItem()
         for z, item in enumerate((self._picture, self._dots, self._rings)):
             item.setZValue(z)
@@ -135,6 +139,12 @@ class LatentScatter(pg.PlotWidget):
         self.box.drawn.connect(self._lasso)
         self.box.cleared.connect(self._clear)
         self.scene().sigMouseMoved.connect(self._moved)
+        dress(self, self.getPlotItem(), paint=self._paint)
+        self.getPlotItem().showGrid(x=True, y=True, alpha=0.12)
+
+    def _paint(self) -> None:
+        self._rings.setPen(pg.mkPen(*((255,) * 3 if tone.is_dark(self) else (30,) * 3), 150, width=1))
+        self.box.paint_lasso(tone.curve(self, "#ffd166"))
 
     @property
     def dense(self) -> bool:

@@ -52,9 +52,10 @@ class StructureWidget(Panel):
         rows.addRow(row_label("Sites"), self.points_box)
         self.form = ParamsForm(StructureParams)
         self.body.addWidget(self.form)
-        self.heading("What was found", "A click on a row selects its sites in the image.")
+        self.title = self.heading("What was found", "A click on a row selects its sites in the image.")
+        self.title.hide()
         self.table = QTableWidget(0, 2)
-        self.table.setHorizontalHeaderLabels(["", "count"])
+        self.table.setHorizontalHeaderLabels(["what", "count"])
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -66,8 +67,10 @@ class StructureWidget(Panel):
         self.table.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.table.currentCellChanged.connect(self._row_changed)
         self.body.addWidget(self.table, 1)
-        self.chosen = note("Run it, then click a row to select its sites.")
+        self.table.hide()
+        self.chosen = note()
         self.body.addWidget(self.chosen)
+        self.body.addStretch(0)
         self.run_bar = RunBar(
             self.runner, "Read structure", "Read bonds, rings and defects in every frame.", self.run, ()
         )
@@ -103,7 +106,7 @@ class StructureWidget(Panel):
             stack, params = stack_of(image), self.form.params()
             sites = sites_of(points, image, self.viewer)
         except AtomscopeError as error:
-            self.run_bar.say(str(error), bad=True)
+            self.run_bar.refuse(error)
             return
         ours = self._added.get(points, np.zeros(0, np.int64))
         sites = sites.with_table(sites.table[~sites.table["site"].isin(ours)].reset_index(drop=True))
@@ -129,7 +132,9 @@ class StructureWidget(Panel):
         self._adopt(old, points, found.sites, params)
         add_or_replace(self.viewer, points, old)
         self._draw(stack, found, image, points, self._drawn.pop(old, {}))
-        colour_by(points, "kind", bar=False)
+        named = found.sites.table["species"].astype(str)
+        # Two species say more than that all are atoms; where there is one, vacancies stand out by their kind.
+        colour_by(points, "species" if named[named != ""].nunique() > 1 else "kind", bar=False)
         self.viewer.layers.selection.active = points
         self.points_box.choose(points)
         self._points = points
@@ -194,6 +199,8 @@ class StructureWidget(Panel):
             for value, count in counts.head(_MOST_ROWS).items():
                 self._row(f"    {value}", int(count), what, str(value))
         self.table.blockSignals(False)
+        self.title.show()
+        self.table.show()
         self.chosen.setText("Click a row to select its sites.")
 
     def _row(self, text: str, count: int | None, what: str, value: str) -> None:
@@ -207,8 +214,8 @@ class StructureWidget(Panel):
             font = name.font()
             font.setBold(True)
             name.setFont(font)
-            name.setFlags(Qt.ItemFlag.NoItemFlags)
-            number.setFlags(Qt.ItemFlag.NoItemFlags)
+            name.setFlags(Qt.ItemFlag.ItemIsEnabled)  # to be read, not to be chosen
+            number.setFlags(Qt.ItemFlag.ItemIsEnabled)
         self.table.setItem(row, 0, name)
         self.table.setItem(row, 1, number)
 
@@ -233,7 +240,7 @@ def chosen_sites(found: Structure, what: str, value: str) -> np.ndarray:
         members = found.rings["sites"][found.rings["size"] == int(value)]
         return np.unique(np.concatenate([np.zeros(0, np.int64), *(np.array(m, np.int64) for m in members)]))
     if what == "defect":
-        words = found.defects["name"] + " " + found.defects["formula"]
+        words = found.defects["name"].astype(str) + " " + found.defects["formula"].astype(str)
         rings = found.rings.set_index(["frame", "ring"])["sites"]
         ids: set[int] = set()
         for _, row in found.defects[words == value].iterrows():

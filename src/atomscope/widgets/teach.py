@@ -18,11 +18,11 @@ from atomscope.widgets.annotator import Annotator
 from atomscope.widgets.bridge import current_frame, sites_of, stack_of
 from atomscope.widgets.form import ParamsForm
 from atomscope.widgets.layerbox import LayerBox
-from atomscope.widgets.marks import annotations_of, put_marks, rectangles_of
+from atomscope.widgets.marks import annotations_of, put_marks, rectangles_of, show_classes
 from atomscope.widgets.overlay import add_or_replace, is_image, points_layer
 from atomscope.widgets.panel import Panel, RunBar, button, note, row_label
-from atomscope.widgets.plots import LossPlot
 from atomscope.widgets.preview import PreviewLayer
+from atomscope.widgets.step_loss import StepLoss
 from atomscope.widgets.warmup import warm_up
 
 
@@ -39,6 +39,7 @@ class TeachWidget(Panel):
         #: The finder that was taught or opened last, and its file.
         self.finder: Any = None
         self.path: Path | None = None
+        self._why = ""
         self.image_box = LayerBox(self.viewer, is_image, "open an image first")
         self.image_box.setToolTip("The image or movie to annotate.")
         rows = self.rows()
@@ -52,12 +53,10 @@ class TeachWidget(Panel):
         rows.addRow(row_label("Start from"), self.start_box)
         self.form = ParamsForm(TeachParams)
         self.body.addWidget(self.form)
-        self.heading("Loss")
-        self.loss = LossPlot()
-        self.loss.low.hide()
-        self.loss.top.setLabel("bottom", "step", color="#9aa0a6")
-        self.loss.top.getAxis("bottom").setStyle(showValues=True)
-        self.loss.setMinimumHeight(140)
+        self.loss = StepLoss()
+        self.loss.setToolTip(
+            "Three trainings: two on half of the marks each, asked about the other half; then that which is kept."
+        )
         self.body.addWidget(self.loss)
         self.heading("The taught finder")
         self.card = note("None yet.")
@@ -97,6 +96,9 @@ class TeachWidget(Panel):
         image, marks = self.image_box.layer(), self.annotator.layer()
         why = "Open an image first." if image is None else "" if marks is not None else "Click or paint sites first."
         self.run_bar.allow(why)
+        if why != self._why and not self.runner.busy:
+            self._why = why
+            self.run_bar.say(why)
         free = not self.runner.busy
         self.more.setEnabled(free and not why and self.finder is not None)
         for one in (self.find_button, self.save_button):
@@ -127,10 +129,10 @@ class TeachWidget(Panel):
                 raise InputError("nothing is annotated yet: click or paint at least one site of every class")
             pipeline.read_annotations(stack, told, regions, classes, params.polarity)
         except AtomscopeError as error:
-            self.run_bar.say(str(error), bad=True)
+            self.run_bar.refuse(error)
             return
         frame = current_frame(self.viewer, image)
-        self.loss.clear_epochs()
+        self.loss.begin()
         self._job = (image, stack, frame, time.monotonic())
 
         def work(on_progress: Any, should_stop: Any) -> Any:
@@ -146,8 +148,7 @@ class TeachWidget(Panel):
     def _reports(self, batch: list[Progress]) -> None:
         rows = [dict(p.payload) for p in batch if isinstance(p.payload, dict)]
         looks = [row.pop("sites") for row in rows if row.get("sites") is not None]
-        if rows:
-            self.loss.add([{"epoch": row["step"], "loss": row["loss"]} for row in rows])
+        self.loss.take(batch)
         if looks and self._job is not None and self._job[0] in self.viewer.layers:
             image, stack, frame, _ = self._job
             table = looks[-1]
@@ -193,18 +194,18 @@ class TeachWidget(Panel):
             return
         stack = stack_of(image)
         self._preview.remove()
-        name = f"{image.name} found"
+        began = time.monotonic()
 
         def work(on_progress: Any, should_stop: Any) -> Any:
             sites = pipeline.find_atoms(stack, model=finder, on_progress=on_progress, should_stop=should_stop)
-            return sites, points_layer(stack, sites, image, name) if len(sites) else None
+            return sites, found_layer(stack, sites, image, finder) if len(sites) else None
 
         def done(value: Any, stopped: bool) -> None:
             sites = value if isinstance(value, Sites) else value[0] if value is not None else None
             if sites is None or not len(sites):
                 self.run_bar.say("Nothing was found. Annotate more sites, or check the contrast.", bad=True)
                 return
-            points = points_layer(stack, sites, image, name) if stopped else value[1]
+            points = found_layer(stack, sites, image, finder) if stopped else value[1]
             add_or_replace(self.viewer, points, self._found.get(image))
             self._found[image] = points
             work = self.state.work(points)
@@ -212,7 +213,12 @@ class TeachWidget(Panel):
             work.note_source()
             if self.path is not None:
                 work.note("find", FindParams(method="network", model=str(self.path)))
-            self.run_bar.say(f"{len(sites):,} sites{' so far' if stopped else ''}. Add or remove points, then learn.")
+            kinds = sites.table["kind"].astype(str).value_counts()
+            names = kinds.index if finder.taught is None else finder.taught.classes
+            told = ", ".join(f"{kinds.get(name, 0):,} {name}" for name in names)  # a class that was not found too
+            self.run_bar.say(
+                f"{told}{' so far' if stopped else ''}, {time.monotonic() - began:.0f} s. Correct a frame, then learn."
+            )
             self._allow()
             self.state.tell(points, "sites")
 
@@ -252,16 +258,24 @@ class TeachWidget(Panel):
             self.path = pipeline.save_finder(self.finder, path.with_suffix(".safetensors"))
             self.run_bar.say(f"Saved {self.path.name}. In Find atoms: method network, and this file.")
         except AtomscopeError as error:
-            self.run_bar.say(str(error), bad=True)
+            self.run_bar.refuse(error)
 
     def open(self, path: Path) -> None:
         """Open a finder that was saved."""
         try:
             finder = pipeline.load_finder(path)
         except AtomscopeError as error:
-            self.run_bar.say(str(error), bad=True)
+            self.run_bar.refuse(error)
             return
         if finder.taught is not None:
             self.annotator.name_classes(finder.taught.classes)
         self._keep(finder, path)
         self.run_bar.say(f"Opened {path.name}.")
+
+
+def found_layer(stack: Stack, sites: Sites, image: Any, finder: Any) -> Any:
+    """Build the Points layer of what a finder found, each class as it is marked (safe in a worker thread)."""
+    points = points_layer(stack, sites, image, f"{image.name} found")
+    if finder.taught is not None and len(finder.taught.classes) > 1:
+        show_classes(points, sites.table["kind"].astype(str), tuple(finder.taught.classes))
+    return points

@@ -8,9 +8,9 @@ import pyqtgraph as pg
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 
-from atomscope.widgets.plots import style_axes
+from atomscope.widgets import tone
+from atomscope.widgets.plot_style import BLUE, EpochAxis, dress
 
-_GREY, _LINE = "#9aa0a6", "#4ea1ff"
 _MOST_ROWS = 1000
 
 
@@ -25,12 +25,13 @@ class WallLengths(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        self.plot = pg.PlotWidget(background=None)
+        self.plot = pg.PlotWidget(background=None, axisItems={"bottom": EpochAxis("bottom")})
         self.plot.setFixedHeight(130)
         self.plot.setFrameShape(self.plot.Shape.NoFrame)
-        style_axes(self.plot.getPlotItem())
         self.plot.setMouseEnabled(x=False, y=False)
-        self.plot.setLabel("bottom", "frame", color=_GREY)
+        self.plot.setLabel("bottom", "frame")
+        self._curve = self.plot.plot()
+        dress(self.plot, self.plot.getPlotItem(), paint=self._paint)
         self.plot.hide()
         column.addWidget(self.plot)
         self.table = QTableWidget(0, 3)
@@ -46,6 +47,9 @@ class WallLengths(QWidget):
         self.shown = pd.DataFrame()
         self._by_frame = False
         self.hide()
+
+    def _paint(self) -> None:
+        self._curve.setPen(pg.mkPen(tone.curve(self.plot, BLUE), width=2))
 
     def show_lengths(self, lengths: pd.DataFrame, frames: np.ndarray) -> None:
         """Show the lengths of walls.
@@ -66,11 +70,8 @@ class WallLengths(QWidget):
             table["walls"] = groups.size().reindex(table.index, fill_value=0)
             table["length"] = groups[column].sum().reindex(table.index, fill_value=0.0)
             table = table.reset_index()
-            self.plot.clear()
-            self.plot.setLabel("left", f"length ({unit})", color=_GREY)
-            self.plot.plot(
-                table["frame"].to_numpy(float), table["length"].to_numpy(float), pen=pg.mkPen(_LINE, width=2)
-            )
+            self.plot.setLabel("left", f"length ({unit})")
+            self._curve.setData(table["frame"].to_numpy(float), table["length"].to_numpy(float))
         else:
             table = lengths.rename(columns={column: "length"})[["wall", "sites", "length"]]
         self.plot.setVisible(self._by_frame)

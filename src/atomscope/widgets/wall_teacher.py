@@ -13,7 +13,6 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from atomscope import pipeline
-from atomscope.data import Progress
 from atomscope.data.params import WallTrainParams
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import KEY, note_of, placement, stack_of
@@ -22,7 +21,7 @@ from atomscope.widgets.form import ParamsForm
 from atomscope.widgets.jobs import JobRunner, show_error
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.panel import button, note, row_label
-from atomscope.widgets.plots import LossPlot
+from atomscope.widgets.step_loss import StepLoss
 
 #: Walls, surely no wall, and what no one should paint with.
 _COLOURS: Any = {0: "transparent", 1: "#ff9f1c", 2: "#56b4e9", None: "#9aa0a6"}
@@ -96,13 +95,7 @@ class WallTeacher(QWidget):
             for one in pair:
                 line.addWidget(one, 1)
             column.addLayout(line)
-        self.loss = LossPlot()
-        self.loss.ci.removeItem(self.loss.low)
-        self.loss.top.getAxis("bottom").setStyle(showValues=True)
-        self.loss.top.setLabel("bottom", "step", color="#9aa0a6")
-        self.loss.setMinimumHeight(130)
-        self.loss.setMaximumHeight(160)
-        self.loss.hide()
+        self.loss = StepLoss()
         column.addWidget(self.loss)
         self.card = note("No network yet.")
         column.addWidget(self.card)
@@ -141,12 +134,12 @@ class WallTeacher(QWidget):
         try:
             stack, params = stack_of(image), self.form.params()
         except AtomscopeError as error:
+            show_error(error)
             self._say(str(error), bad=True)
             return
         labels = np.array(paint.data)  # as it is now: painting may go on
         init = self.network if self.go_on.isChecked() else None
-        self.loss.clear_epochs()
-        self.loss.show()
+        self.loss.begin()
         self._began = time.monotonic()
 
         def work(on_progress: Any, should_stop: Any) -> Any:
@@ -159,18 +152,9 @@ class WallTeacher(QWidget):
             work,
             on_done=self._done,
             on_error=self._failed,
-            on_reports=self._reports,
+            on_reports=self.loss.take,
             total=params.steps,
         )
-
-    def _reports(self, batch: list[Progress]) -> None:
-        rows = [
-            {**p.payload, "epoch": p.payload["step"]}
-            for p in batch
-            if isinstance(p.payload, dict) and "loss" in p.payload
-        ]
-        if rows:
-            self.loss.add(rows)
 
     def _done(self, network: Any, stopped: bool) -> None:
         if network is None:
@@ -212,6 +196,7 @@ class WallTeacher(QWidget):
             written = pipeline.save_wall_net(self.network, path.with_suffix(".safetensors"))
         except AtomscopeError as error:
             show_error(error)
+            self._say(str(error), bad=True)
             return
         self._say(f"Saved {written.name}.")
         self.kept.emit(str(written))

@@ -80,6 +80,7 @@ class WallsWidget(Panel):
         self.lengths.frame_chosen.connect(self._go_to)
         self.image_box.layer_changed.connect(self._image_changed)
         self.live.toggled.connect(self.ask_preview)
+        self.sight.changed.connect(self._seen)
         self.viewer.dims.events.current_step.connect(self._frame_changed)
         self._image_changed()
 
@@ -115,25 +116,22 @@ class WallsWidget(Panel):
 
     # preview
 
-    def showEvent(self, event: Any) -> None:
-        """Begin the preview when the dock is seen."""
-        super().showEvent(event)
-        self.ask_preview()
-
-    def hideEvent(self, event: Any) -> None:
-        """Leave no preview behind."""
-        super().hideEvent(event)
-        self._latest.forget()
-        self._preview.remove()
+    def _seen(self, now: bool) -> None:
+        """Begin the preview when the dock is seen; leave none behind."""
+        if now:
+            self.ask_preview()
+        else:
+            self._latest.forget()
+            self._preview.remove()
 
     def _frame_changed(self, event: Any = None) -> None:
-        if self.isVisible() and self._preview.shown:
+        if self.sight.now and self._preview.shown:
             self.ask_preview()
 
     def ask_preview(self, *_: Any) -> None:
         """Preview the frame on screen, soon."""
         layer = self.image_box.layer()
-        if not (self.live.isChecked() and layer is not None and self.isVisible()) or self.runner.busy:
+        if not (self.live.isChecked() and layer is not None and self.sight.now) or self.runner.busy:
             self._latest.forget()
             if not self.live.isChecked() or layer is None:
                 self._preview.remove()
@@ -157,7 +155,7 @@ class WallsWidget(Panel):
 
     def _show_preview(self, value: tuple[Any, Sites]) -> None:
         layer, sites = value
-        if layer is not self.image_box.layer() or not self.isVisible() or not self.live.isChecked():
+        if layer is not self.image_box.layer() or not self.sight.now or not self.live.isChecked():
             return
         self._preview.show(layer, sites)
         self.count.setText(_summary(sites, "in this frame"))
@@ -184,7 +182,7 @@ class WallsWidget(Panel):
         try:
             stack, params = stack_of(layer), self.form.params()
         except AtomscopeError as error:
-            self.run_bar.say(str(error), bad=True)
+            self.run_bar.refuse(error)
             return
         if frame is not None:
             params = params.replace(first_frame=frame, last_frame=frame, stride=1)
