@@ -17,7 +17,8 @@ def planted(truth):
     return truth.table[truth.table["kind"] != "atom"].assign(present=True)
 
 
-@pytest.mark.parametrize("lattice", ["graphene", "perovskite", "fcc"])
+# In MoS2 an oxygen in the place of one of two sulphurs is the faintest difference, and tungsten the strongest.
+@pytest.mark.parametrize("lattice", ["graphene", "perovskite", "fcc", "MoS2", "square"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_planted_vacancies_and_dopants_are_candidates(lattice, seed):
     stack, truth = image(lattice, size_px=256, rotation_deg=11, vacancies=0.015, substitutions=0.015, snr=10, seed=seed)
@@ -55,6 +56,29 @@ def test_a_perfect_lattice_leaves_noise_and_hardly_a_candidate():
     assert len(ats.defect_candidates(stack)) <= 4
     d = difference(stack.frame(0))
     assert d.noise < 0.1
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_faint_difference_beside_a_strong_one_is_not_lost(seed):
+    """Vacancies of sulphur within two spacings of a tungsten that differs ten times as much."""
+    stack, truth = image("MoS2", size_px=256, rotation_deg=7.0 * seed, snr=10, seed=seed)
+    table, sigma = truth.table, stack.metadata["sigma_px"]
+    frame = np.array(stack.frame(0), np.float64)
+    deep = ((table[["row", "col"]] > 40) & (table[["row", "col"]] < 215)).all(axis=1)
+    planted = []
+    metal = table[deep & (table["sublattice"] == "A")]
+    for k in np.random.default_rng(seed).choice(len(metal), 6, replace=False):
+        here = metal.iloc[k]
+        other = table[deep & (table["sublattice"] == "B")]
+        away = np.hypot(other["row"] - here["row"], other["col"] - here["col"])
+        near = other.iloc[int(np.argmin(np.abs(away - 20)))]
+        for site, step in ((here, 1.6), (near, -near["amplitude"])):
+            d2 = (np.arange(256)[:, None] - site["row"]) ** 2 + (np.arange(256) - site["col"]) ** 2
+            frame += step * np.exp(-0.5 * d2 / sigma**2)
+            planted.append([site["row"], site["col"]])
+    result = match(ats.defect_candidates(frame), np.unique(planted, axis=0), 4.0)
+    assert result.recall >= 0.9
+    assert result.precision >= 0.75
 
 
 def test_only_the_frames_that_are_asked_for_are_read_and_brightness_does_not_matter():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dask.array as da
 import numpy as np
+import pandas as pd
 import pytest
 
 import atomscope as ats
@@ -22,6 +23,31 @@ def test_rods_are_found_without_training(seed):
     result = match(sites, truth, 5.0, shape=stack.shape, margin=17)
     assert result.f1 > 0.95
     assert result.rms < 0.3
+
+
+def seen(scene, frames, least):
+    """What is to be seen of each particle: the moments of its exact mask within the frame."""
+    tables = [measure(scene.labels(k)).assign(frame=k) for k in range(frames)]
+    return pd.concat([t[t["area"] >= least] for t in tables], ignore_index=True)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_particles_cut_by_the_edge_count_as_what_is_seen_of_them_or_not_at_all(seed):
+    stack, truth, scene = particle_movie(frames=2, seed=seed)
+    sites = ats.find_particles(stack)
+    visible = seen(scene, 2, 0.2 * truth.table["area"].median())
+    assert match(sites, visible, 5.0).f1 >= 0.95
+    cut = visible[visible["edge"]]
+    marked = sites.table[sites.table["flag"] == "edge"]
+    assert match(marked, cut, 5.0).recall >= 0.9
+    whole = ats.find_particles(stack, clear_border=True)
+    assert not (whole.table["flag"] == "edge").any()
+    assert match(whole, truth.table[truth.table["flag"] == ""], 5.0).f1 >= 0.95
+    labels = ats.particle_labels(stack, clear_border=True).frame(1)
+    assert not np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]).any()
+    last = whole.table[whole.table["frame"] == 1]
+    np.testing.assert_array_equal(np.unique(labels)[1:], last["label"])
+    np.testing.assert_array_equal(np.bincount(labels.ravel())[1:], last["area"])
 
 
 @pytest.mark.parametrize("shape", ["rod", "ellipse", "disk"])

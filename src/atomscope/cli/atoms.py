@@ -72,14 +72,17 @@ def teach(
 
 @click.command()
 @click.argument("sites", type=click.Path(path_type=Path))
+@click.option("--image", type=click.Path(path_type=Path), help="What SITES were found in: looked at where one misses.")
+@KEY
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("structure"), help="Folder to write.")
 @flags(StructureParams)
-def structure(sites: Path, out: Path, **values: Any) -> None:
+def structure(sites: Path, image: Path | None, key: str | None, out: Path, **values: Any) -> None:
     """Read bonds, rings, species and defects from SITES, a site table or a run folder, into tables."""
     from atomscope import pipeline
 
     bar = Bar()
-    found = pipeline.structure(sites, take(StructureParams, values), on_progress=bar)
+    stack = None if image is None else pipeline.open(image, key=key)
+    found = pipeline.structure(sites, take(StructureParams, values), image=stack, on_progress=bar)
     bar.close()
     pipeline.save_structure(found, out)
     for name, counts in found.counts().items():

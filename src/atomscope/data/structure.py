@@ -22,8 +22,8 @@ class Structure:
     Parameters
     ----------
     sites : Sites
-        Every row that came in, in its order, then a row for each vacancy that was found. New columns: see
-        :mod:`atomscope.data.columns`.
+        Every row that came in, in its order, then a row for each vacancy that was found and, where the image was
+        looked at, for each column that the finder missed. New columns: see :mod:`atomscope.data.columns`.
     bonds : pandas.DataFrame
         A row a bond: ``frame``, ``site_a`` < ``site_b`` (ids), ``length_px`` (of square pixels of equal area),
         ``length_nm`` (NaN without calibration), ``direction`` (rad, from a to b, 0 along +col, +pi/2 along +row).

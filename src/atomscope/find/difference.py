@@ -17,19 +17,28 @@ from atomscope.data.params import CandidateParams
 from atomscope.errors import InputError, Stopped
 from atomscope.find.lattice_filter import bragg_spots, lattice_of
 from atomscope.find.peaks import drop_close, local_maxima, subpixel
-from atomscope.find.prepare import prepare
+from atomscope.find.prepare import Frame, prepare
 from atomscope.find.scale import measure_scale
 from atomscope.find.spectrum import spectrum_of
+from atomscope.find.weigh import measure_width, settle, weigh
 
 logger = logging.getLogger(__name__)
 
-#: Smallest difference over the standard deviation of all pixels, and over the spread of all extremes' heights.
-_OVER_PIXELS = 5.0
-_OVER_EXTREMES = 4.0
+#: Of the candidates at most this part is expected to be noise (or so many of a frame, if that is more), and none is
+#: lower than so many spreads over the middle of all extremes.
+_FALSE, _FALSE_FRAME = 0.1, 0.25
+_OVER_EXTREMES = 3.5
 #: The slow part that the difference is freed from, over the column width; two extremes nearer than APART are one.
 _SLOW, _APART = 3.0, 3.0
-#: A strong difference leaves rings: within so many widths of it what is lower than this fraction of it is no other.
-_RING, _RING_HEIGHT = 6.5, 0.2
+#: Differences so strong, in noises, are taken off as columns, strongest first, before weaker ones beside them are
+#: looked for, in so many turns; what is left within so many widths of one, lower than this part of it, is a remnant.
+_STRONG, _TURNS = 12.0, 3
+_MIDDLE = 0.22  # in the middle of the widths that are tried for them
+_RING, _RING_HEIGHT = 3.5, 0.25
+#: Columns one period from a very strong one are pulled a little by it.
+_ECHO, _ECHO_HEIGHT = 9.0, 0.08
+#: The sides of a displaced column: at most so many widths apart, and so nearly of one height.
+_SIDES, _ALIKE = 3.5, 0.6
 _HALF_SCORE = 5.0
 
 
@@ -41,6 +50,8 @@ class Difference:
     ----------
     image : numpy.ndarray, shape (rows, cols), float32
         Frame minus lattice and background, smoothed to the width of a column, counts.
+    rest : numpy.ndarray, shape (rows, cols), float32
+        The same before it was smoothed.
     noise : float
         Robust standard deviation of ``image``.
     width : float
@@ -48,6 +59,7 @@ class Difference:
     """
 
     image: np.ndarray
+    rest: np.ndarray
     noise: float
     width: float
 
@@ -84,11 +96,10 @@ def difference(frame: np.ndarray, params: CandidateParams | None = None) -> Diff
     weight = good
     for _ in range(2):
         rest = (ready.image - lattice_of(ready.image, weight, spots, reach)) * good
-        smooth = ndimage.gaussian_filter(rest, width, mode="nearest")
-        smooth -= ndimage.gaussian_filter(rest, _SLOW * width, mode="nearest")
+        smooth = _smoothed(rest, width)
         noise = 1.4826 * float(np.median(np.abs(smooth - np.median(smooth))))
         weight = good * ~ndimage.binary_dilation(np.abs(smooth) > 4 * noise, iterations=round(width))
-    return Difference(smooth, max(noise, 1e-30), width)
+    return Difference(smooth, rest, max(noise, 1e-30), width)
 
 
 def candidates_in_frame(frame: np.ndarray, params: CandidateParams | None = None) -> pd.DataFrame:
@@ -100,19 +111,13 @@ def candidates_in_frame(frame: np.ndarray, params: CandidateParams | None = None
     """
     params = params or CandidateParams()
     found = difference(frame, params)
-    tables = []
-    for sign, word in ((1, "brighter"), (-1, "darker")):
-        image = sign * found.image
-        row, col = local_maxima(image)
-        height = image[row, col] / found.noise
-        sub_row, sub_col = subpixel(image, row, col)
-        tables.append(pd.DataFrame({"row": sub_row, "col": sub_col, "height": height, "contrast": word, "sign": sign}))
-    table = pd.concat(tables, ignore_index=True)
-    table = table[table["height"] > 0]
-    level = params.threshold if params.threshold is not None else _level(table["height"].to_numpy(np.float64))
-    table = table[table["height"] > level]
+    table = _extremes(found)
+    level = params.threshold
+    if level is None:
+        level = _level(table["height"].to_numpy(np.float64), found.image.size, found.width)
+    table = table[(table["height"] > level) & ~_displaced(table, found.width)]
     place, height = table[["row", "col"]].to_numpy(np.float64), table["height"].to_numpy(np.float64)
-    keep = drop_close(place, height, _APART * found.width) & ~_rings(place, height, _RING * found.width)
+    keep = drop_close(place, height, _APART * found.width) & ~_remnants(place, height, found.width)
     table = table[keep]
     table = table.sort_values(["row", "col"], ignore_index=True)
     rows, cols = found.image.shape
@@ -189,23 +194,101 @@ def defect_candidates(
     return _sites(tables, stack, params)
 
 
-def _rings(place: np.ndarray, height: np.ndarray, reach: float) -> np.ndarray:
-    """Say which extremes are the rings of a much stronger one. Bool, shape (n,)."""
-    ring = np.zeros(len(place), bool)
-    if len(place) > 1:
-        a, b = cKDTree(place).query_pairs(reach, output_type="ndarray").reshape(-1, 2).T
-        ring[a[height[a] < _RING_HEIGHT * height[b]]] = True
-        ring[b[height[b] < _RING_HEIGHT * height[a]]] = True
-    return ring
+def _displaced(table: pd.DataFrame, width: float) -> np.ndarray:
+    """Say which extremes are one side of a column that lies beside its place: its other side is as far off. Bool."""
+    out = np.zeros(len(table), bool)
+    place, height = table[["row", "col"]].to_numpy(np.float64), table["height"].to_numpy(np.float64)
+    sign = table["sign"].to_numpy(np.float64)
+    if len(table) > 1:
+        a, b = cKDTree(place).query_pairs(_SIDES * width, output_type="ndarray").reshape(-1, 2).T
+        both = (sign[a] != sign[b]) & (np.minimum(height[a], height[b]) > _ALIKE * np.maximum(height[a], height[b]))
+        out[a[both]] = out[b[both]] = True
+    return out
 
 
-def _level(heights: np.ndarray) -> float:
-    """Return the threshold: over the noise of pixels, and over the extremes that every lattice leaves."""
+def _remnants(place: np.ndarray, height: np.ndarray, width: float) -> np.ndarray:
+    """Say which extremes are the rings or echoes of a much stronger one. Bool, shape (n,)."""
+    out = np.zeros(len(place), bool)
+    for reach, part in ((_RING, _RING_HEIGHT), (_ECHO, _ECHO_HEIGHT)):
+        if len(place) > 1:
+            a, b = cKDTree(place).query_pairs(reach * width, output_type="ndarray").reshape(-1, 2).T
+            out[a[height[a] < part * height[b]]] = True
+            out[b[height[b] < part * height[a]]] = True
+    return out
+
+
+def _extremes(found: Difference) -> pd.DataFrame:
+    """Return the extremes of a difference: ``row``, ``col``, ``height`` (noises), ``contrast``, ``sign``.
+
+    A strong difference has a ring of the other sign that hides what lies beside it. So the strong ones are taken off,
+    each as a column of the frame's width, and the weaker ones are looked for in what is left.
+    """
+    width: float | None = None
+    strong = [pd.DataFrame({"row": [], "col": [], "height": [], "contrast": [], "sign": []})]
+    rest, image = found.rest, found.image
+    for _ in range(_TURNS):
+        table = _extremes_of(image / found.noise)
+        place, height = table[["row", "col"]].to_numpy(np.float64), table["height"].to_numpy(np.float64)
+        # In each turn only what is no ring of another.
+        first = (height > _STRONG) & drop_close(place, height, 2 * _SLOW * found.width)
+        if not first.any():
+            break
+        strong.append(table[first])
+        frame = Frame(rest, None)
+        width = width or measure_width(frame, place[first], found.width / _MIDDLE)
+        weighed = weigh(frame, place[first], width)
+        weighed = weigh(frame, settle(weighed, place[first], weighed.height, width), width)
+        rest = weighed.rest.astype(np.float32)
+        image = _smoothed(rest, found.width)
+    return pd.concat([*strong[1:], _extremes_of(image / found.noise)], ignore_index=True)
+
+
+def _extremes_of(image: np.ndarray) -> pd.DataFrame:
+    tables = []
+    for sign, word in ((1, "brighter"), (-1, "darker")):
+        row, col = local_maxima(sign * image)
+        height = sign * image[row, col]
+        sub_row, sub_col = subpixel(sign * image, row, col)
+        tables.append(pd.DataFrame({"row": sub_row, "col": sub_col, "height": height, "contrast": word, "sign": sign}))
+    table = pd.concat(tables, ignore_index=True)
+    return table[table["height"] > 0]
+
+
+def _smoothed(rest: np.ndarray, width: float) -> np.ndarray:
+    """Return the rest smoothed to the width of a column, without its slow part; white noise stays as high at edges."""
+    smooth = ndimage.gaussian_filter(rest, width, mode="nearest")
+    smooth -= ndimage.gaussian_filter(rest, _SLOW * width, mode="nearest")
+    gain = [_edge_gain(n, width) for n in rest.shape]
+    return np.asarray(smooth / gain[0][:, None] / gain[1], np.float32)
+
+
+def _edge_gain(n: int, width: float) -> np.ndarray:
+    """Return how much more noise a smoothed line of n pixels has near its ends, where fewer pixels are averaged."""
+    reach = min(n, int(4 * width) + 2)
+    line = ndimage.gaussian_filter1d(np.eye(4 * reach), width, axis=0, mode="nearest")
+    noise = np.sqrt((line**2).sum(axis=1))
+    noise = noise[:reach] / noise[2 * reach]
+    out = np.ones(n)
+    out[:reach] *= noise
+    out[n - reach :] *= noise[::-1]
+    return out
+
+
+def _level(heights: np.ndarray, area: float, width: float) -> float:
+    """Return the threshold: few candidates are noise, and all stand out of the extremes that every lattice leaves.
+
+    Extremes of smoothed white noise: the expected Euler characteristic of the excursion set, for both signs.
+    """
+    grid = np.arange(3.5, 8.01, 0.05)
+    false = 2 * area / (2 * width**2) / (2 * np.pi) ** 1.5 * grid * np.exp(-0.5 * grid**2)
+    above = len(heights) - np.searchsorted(np.sort(heights), grid)
+    fine = false <= np.maximum(_FALSE_FRAME, _FALSE * above)
+    level = float(grid[int(np.argmax(fine))]) if fine.any() else float(grid[-1])
     if len(heights) < 8:
-        return _OVER_PIXELS
+        return level
     median = float(np.median(heights))
     spread = 1.4826 * float(np.median(np.abs(heights - median)))
-    return max(_OVER_PIXELS, median + _OVER_EXTREMES * spread)
+    return max(level, median + _OVER_EXTREMES * spread)
 
 
 def _sites(tables: list[pd.DataFrame], stack: Stack, params: CandidateParams) -> Sites:

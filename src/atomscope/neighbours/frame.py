@@ -85,6 +85,8 @@ def read_frame(
     hosts = np.append(share >= HOST_SHARE, False) if len(share) else np.zeros(1, bool)
     consensus = Consensus(points, spacing, field, np.where(hosts[label], label, -1))
     places = judge_places(consensus, cut, degree(graph.bonds, n), params.vacancies)
+    species = species.at_home(np.where(places.fit < UNLIKELY, -1, places.expected))
+    label, probability = species.label, species.probability
     graph = _without(graph, places.off)
     strained = measure_strain(consensus, shortest)
     rings = find_rings(points, graph.bonds[graph.planar & ~places.off[graph.bonds].any(axis=1)], params.largest_ring)

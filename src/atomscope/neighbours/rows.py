@@ -1,9 +1,15 @@
-"""The columns that reading the structure adds to a site table, and the rows of vacancies."""
+"""The columns that reading the structure adds to a site table, and the rows of what is new."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+
+from atomscope.neighbours.evidence import Evidence
+
+ADDED = "missed by the finder"
+#: A column that stands so many errors over nothing scores one half, as it does to a finder.
+_HALF_SCORE = 5.0
 
 #: Columns of text, of classes (-1 is none) and of yes or no; all others are numbers.
 _TEXT = ("kind", "species", "host", "formula", "rings")
@@ -40,10 +46,10 @@ def write_frame(
         columns[name][rows] = values[nodes] / unit[_AXIS[name]] if name in _AXIS else values[nodes]
 
 
-def vacancy_rows(
+def new_rows(
     frame: int, ids: np.ndarray, place: np.ndarray, read: dict[str, np.ndarray], nodes: np.ndarray
 ) -> pd.DataFrame:
-    """Return the rows of new vacancies; their score is the share of the lattice's votes for a site there."""
+    """Return the rows of new sites; the score of a vacancy is the share of the lattice's votes for a site there."""
     return pd.DataFrame(
         {
             "site": ids,
@@ -55,3 +61,28 @@ def vacancy_rows(
             **{name: values[nodes] for name, values in read.items()},
         }
     )
+
+
+def describe_added(made: pd.DataFrame, fresh: np.ndarray, seen: Evidence, table: pd.DataFrame) -> pd.DataFrame:
+    """Write into the first of the new rows what the image says of the columns that it shows.
+
+    Parameters
+    ----------
+    made : pandas.DataFrame
+        Rows of the added columns that are new, then of vacancies.
+    fresh : numpy.ndarray, shape (a,), bool
+        Which of the added columns are new rows.
+    seen : Evidence
+    table : pandas.DataFrame
+        The table that the rows go to.
+    """
+    a = len(fresh)
+    first = np.arange(len(made)) < fresh.sum()
+    height, error = (values[len(values) - a :][fresh] for values in (seen.height, seen.error))
+    made["flag"] = np.where(first, ADDED, "").astype(object)
+    made.loc[first, "score"] = 1 / (1 + (_HALF_SCORE * error / height) ** 2)
+    for name, values in (("amplitude", height), ("amplitude_sd", error)):
+        if name in table.columns:
+            made[name] = np.full(len(made), np.nan)
+            made.loc[first, name] = values
+    return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import logsumexp
@@ -16,6 +16,7 @@ _FEWEST = 8
 #: In (robust) standard deviations of the frame's numbers.
 _STEP, _FLOOR = 0.05, 0.05
 _ROUNDS = 100
+_HOME_ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,38 @@ class Species:
         First those of the lattice from bright to dim, then the rare ones from bright to dim; -1 is unknown.
     probability : numpy.ndarray, shape (n,)
     share : numpy.ndarray, shape (k,)
+    likelihood : numpy.ndarray, shape (n, k), optional
+        Of each site's number, were it of each species; NaN where there is no number.
     """
 
     label: np.ndarray
     probability: np.ndarray
     share: np.ndarray
+    likelihood: np.ndarray | None = None
+
+    def at_home(self, place: np.ndarray) -> Species:
+        """Weigh each species by how often it occurs on the places of a kind.
+
+        Two species of nearly the same brightness are told apart when they live on different sublattices.
+
+        Parameters
+        ----------
+        place : numpy.ndarray, shape (n,), int64
+            Species that each place calls for; -1 is unknown, and stays as it is.
+        """
+        if self.likelihood is None or len(self.share) < 2:
+            return self
+        label, probability = self.label.copy(), self.probability.copy()
+        for home in np.unique(place[place >= 0]):
+            here = np.flatnonzero((place == home) & (label >= 0))
+            like = self.likelihood[here]
+            common = self.share
+            for _ in range(_HOME_ROUNDS):
+                joint = like * common
+                joint /= joint.sum(axis=1, keepdims=True)
+                common = joint.sum(axis=0) / len(here)
+            label[here], probability[here] = joint.argmax(axis=1), joint.max(axis=1)
+        return replace(self, label=label, probability=probability)
 
 
 def sort_species(intensity: np.ndarray, sound: np.ndarray, n_species: int | None = None) -> Species:
@@ -65,12 +93,15 @@ def sort_species(intensity: np.ndarray, sound: np.ndarray, n_species: int | None
         n_species = 1
     model = _mixture((values - middle) / spread, n_species)
     posterior = model.posterior((intensity[known] - middle) / spread)
-    label, share = _ordered(model.mean, posterior)
+    label, share, order = _ordered(model.mean, posterior)
     probability = np.full(len(intensity), np.nan)
     probability[known] = posterior.max(axis=1)
     out = nothing.label.copy()
     out[known] = label
-    return Species(out, probability, share)
+    parts = model.log_parts((intensity[known] - middle) / spread) - np.log(model.share)
+    likelihood = np.full((len(intensity), len(share)), np.nan)
+    likelihood[known] = np.exp(parts - parts.max(axis=1, keepdims=True))[:, order] + 1e-300
+    return Species(out, probability, share, likelihood)
 
 
 def _spread(values: np.ndarray) -> float:
@@ -168,7 +199,8 @@ def _starts(x: np.ndarray, many: np.ndarray, k: int, before: _Mixture) -> list[n
     return [s for s in starts if len(np.unique(s)) == k]
 
 
-def _ordered(means: np.ndarray, posterior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _ordered(means: np.ndarray, posterior: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return labels, first of common then of rare species, bright ones first; their shares; and that order."""
     raw = posterior.argmax(axis=1)
     share = np.bincount(raw, minlength=len(means)) / len(raw)
     rare = share < HOST_SHARE
@@ -176,7 +208,7 @@ def _ordered(means: np.ndarray, posterior: np.ndarray) -> tuple[np.ndarray, np.n
         rare[np.argmax(share)] = False
     order = np.lexsort((-means, rare))
     rank = np.argsort(order)
-    return rank[raw], share[order]
+    return rank[raw], share[order], order
 
 
 def letters(label: np.ndarray, elements: list[str]) -> np.ndarray:

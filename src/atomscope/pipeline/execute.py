@@ -162,8 +162,9 @@ def _do(
         return replace(state, sites=grid(stack, params))
     if isinstance(params, StructureParams):
         sites = _need(state.sites, step, "find")
-        work.extend(step, _need(state.stack, step, "open"))
-        return replace(state, sites=structure(sites, params, **hooks).sites)
+        stack = _need(state.stack, step, "open")
+        work.extend(step, stack)
+        return replace(state, sites=structure(sites, params, image=stack, **hooks).sites)
     if isinstance(params, CropParams):
         stack, sites = _need(state.stack, step, "open"), _need(state.sites, step, "find, grid or particles")
         work.extend(step, stack)
@@ -219,8 +220,8 @@ def apply_run(
     if run.model is None:
         raise InputError(f"run {run.name!r} holds no model; train one first")
     recipe = Recipe.from_list(run.recipe)
-    keep = [s for s in recipe if s.name == "crop" or (s.name in ("find", "grid", "walls") and sites is None)]
-    keep = [s for s in recipe if s.name == "crop" or (s.name in ("find", "grid", "particles") and sites is None)]
+    finds = ("find", "grid", "walls", "particles")
+    keep = [s for s in recipe if s.name == "crop" or (s.name in finds and sites is None)]
     state, work = State(stack=as_stack(source), sites=sites), Workspace(None)
     for step in keep:
         state = _do(step, state, work, _named(on_progress, step.name), should_stop)

@@ -1,4 +1,4 @@
-"""The verb ``structure``: bonds, rings, species, defects and strain from the sites alone."""
+"""The verb ``structure``: bonds, rings, species, defects and strain from the sites and what the image says of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from atomscope.data import OnProgress, ShouldStop, Sites, Structure
 from atomscope.data.params import StructureParams
+from atomscope.errors import ShapeError
 from atomscope.pipeline.fields import with_fields
 
 
@@ -16,6 +17,7 @@ def structure(
     sites: Sites | pd.DataFrame | str | Path,
     params: StructureParams | None = None,
     *,
+    image: Any = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
     **fields: Any,
@@ -27,6 +29,10 @@ def structure(
     sites : Sites, DataFrame, or path
         A path is that of a site table or of a run folder.
     params : StructureParams, optional
+    image : Stack, array or path, optional
+        What the sites were found in. Every place where the lattice wants a site and there is none is then looked at:
+        a faint column that the finder missed is added (``flag`` "missed by the finder"), and a site at which the image
+        shows nothing is a vacancy (``flag`` "no column in the image"). Species come from the heights in the image.
     on_progress, should_stop : callables, optional
         See :mod:`atomscope.data.progress`; a stop raises :class:`~atomscope.errors.Stopped` with the frames so far.
     **fields
@@ -43,11 +49,27 @@ def structure(
         If a field is unknown or out of bounds.
     InputError
         If there are no sites, or the intensity column is not there.
+    ShapeError
+        If the image has not the shape of what the sites were found in.
     """
     from atomscope import neighbours as room
 
-    params = with_fields(StructureParams, params, fields)
-    return room.structure(as_known_sites(sites), params, on_progress=on_progress, should_stop=should_stop)
+    params, known = with_fields(StructureParams, params, fields), as_known_sites(sites)
+    look = _look(image, known) if image is not None and params.look else None
+    return room.structure(known, params, look=look, on_progress=on_progress, should_stop=should_stop)
+
+
+def _look(image: Any, sites: Sites) -> Any:
+    from atomscope.find.second_look import second_look
+    from atomscope.pipeline.records import as_stack
+
+    stack = as_stack(image)
+    if sites.shape and tuple(sites.shape[-2:]) != stack.frame_shape:
+        raise ShapeError(
+            f"structure: the sites were found in frames of shape {tuple(sites.shape[-2:])}, the image has frames of "
+            f"shape {stack.frame_shape}; give the image that they were found in"
+        )
+    return second_look(stack, sites)
 
 
 def structure_layers(source: Any, found: Structure) -> list[tuple[Any, dict[str, Any], str]]:

@@ -79,7 +79,7 @@ class StructureWidget(Panel):
         self.found: Structure | None = None
         self._points: Any = None
         self._link = SelectionLink(self)
-        #: ids of the vacancies that were added to a layer here: reading again begins without them
+        #: ids of the vacancies and columns that were added to a layer here: reading again begins without them
         self._added: weakref.WeakKeyDictionary[Any, np.ndarray] = weakref.WeakKeyDictionary()
         self._drawn: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
         self._job: tuple[Any, Any, Stack, StructureParams, float] | None = None
@@ -112,7 +112,7 @@ class StructureWidget(Panel):
         sites = sites.with_table(sites.table[~sites.table["site"].isin(ours)].reset_index(drop=True))
 
         def work(on_progress: Any, should_stop: Any) -> Any:
-            return pipeline.structure(sites, params, on_progress=on_progress, should_stop=should_stop)
+            return pipeline.structure(sites, params, image=stack, on_progress=on_progress, should_stop=should_stop)
 
         self._job = (image, points, stack, params, time.monotonic())
         frames = int(sites.table["frame"].nunique())
@@ -154,10 +154,9 @@ class StructureWidget(Panel):
             work.stack, work.image = self._job[2], weakref.ref(self._job[0])
             work.note_source()
         work.note("structure", params)
-        table = sites.table
-        came = set(old.features["site"]) - set(self._added.get(old, ())) if "site" in old.features else set()
-        ids = table["site"][table["kind"] == "vacancy"].to_numpy()
-        self._added[points] = np.array([i for i in ids if i not in came], np.int64)
+        came = set(old.features["site"]) - set(self._added.get(old, ())) if "site" in old.features else None
+        ids = sites.table["site"] if came is not None else sites.table["site"][sites.table["kind"] == "vacancy"]
+        self._added[points] = np.array([i for i in ids if came is None or i not in came], np.int64)
 
     def _draw(self, stack: Stack, found: Structure, image: Any, points: Any, before: dict[str, Any]) -> None:
         """Add the layers, or put new ones in the place of those of the last time."""

@@ -67,6 +67,12 @@ class ParticleParams(Params):
     min_area_px: float | None = field(
         None, "Smallest area", "Smaller spots are left out; empty: a fifth of the median.", unit="px", ge=0.0
     )
+    clear_border: bool = field(
+        False,
+        "Whole ones only",
+        "Leave out particles that the edge of the image cuts. Otherwise each that is seen in part counts, with the "
+        "flag 'edge': its place, size and angle are those of the part that is seen.",
+    )
     first_frame: int = field(0, "First frame", "First frame to use.", advanced=True, ge=0)
     last_frame: int | None = field(None, "Last frame", "Last frame to use; empty: the last one.", advanced=True, ge=0)
     stride: int = field(1, "Stride", "Use every so many frames.", advanced=True, ge=1)

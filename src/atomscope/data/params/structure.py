@@ -43,6 +43,12 @@ class StructureParams(Params):
         "(graphene with silicon: C, Si). Empty: A, B, ...",
     )
     vacancies: bool = field(True, "Vacancies", "Look for lattice places without a site; each becomes a row.")
+    look: bool = field(
+        True,
+        "Look at the image",
+        "Where the lattice wants a site and there is none, look at the image: a faint column that the finder missed is "
+        "added, and a site without a column is a vacancy. Off: the list of sites alone is read.",
+    )
     cage: str = field(
         "",
         "Cage",

@@ -10,6 +10,7 @@ import dask.array as da
 import numpy as np
 import pandas as pd
 from skimage.measure import label as connected
+from skimage.segmentation import clear_border
 
 from atomscope.data import OnProgress, ShouldStop, Sites, Stack
 from atomscope.data.params import ParticleParams
@@ -106,6 +107,8 @@ def label_frame(
         ) ** 2
         sure = t2 / (t2 + _HALF_SCORE**2)
     labels = _without_small(np.asarray(labels), params.min_area_px)
+    if params.clear_border:
+        labels = _numbered(clear_border(labels))
     count = np.bincount(labels.ravel())
     score = (np.bincount(labels.ravel(), sure.ravel()) / np.maximum(count, 1))[1:]
     return Labelled(labels, score, weight)
@@ -140,7 +143,8 @@ def find_particles(
     Sites
         A row per particle, ``kind`` "particle", with the columns of :func:`~atomscope.find.particles.measure.measure`:
         ``label`` is its number in the frame's labels, ``angle`` has ``angle_order`` 2. ``area_nm2`` where pixels have a
-        size. ``flag`` "edge" where the particle touches the edge of the image: its size and angle are not its own.
+        size. ``flag`` "edge" where the particle touches the edge of the image: place, size and angle are those of the
+        part that is seen, wherever the rest may be. With ``clear_border`` there are none of these.
 
     Raises
     ------
@@ -216,8 +220,8 @@ def _check(params: ParticleParams, network: PixelNetwork | None) -> None:
 
 
 def _without_small(labels: np.ndarray, least: float | None) -> np.ndarray:
-    """Drop what is too small and number the rest from 1, in raster order of their first pixels."""
-    names, first = np.unique(labels, return_index=True)
+    """Drop what is too small."""
+    names = np.unique(labels)
     count = np.bincount(labels.ravel(), minlength=int(names.max(initial=0)) + 1)
     area = count[names]
     real = (names > 0) & (area >= _LEAST_AREA)
@@ -225,9 +229,16 @@ def _without_small(labels: np.ndarray, least: float | None) -> np.ndarray:
         # Of a particle's area, not of a speck's: the median is that of a typical pixel's particle.
         big = np.sort(area[real])
         least = _SMALL * float(big[np.searchsorted(np.cumsum(big), big.sum() / 2)]) if len(big) else 0.0
-    keep = real & (area >= least)
-    chosen = names[keep][np.argsort(first[keep], kind="stable")]
-    new = np.zeros(len(count), np.int32)
+    keep = np.zeros(len(count), bool)
+    keep[names[real & (area >= least)]] = True
+    return _numbered(np.where(keep[labels], labels, 0))
+
+
+def _numbered(labels: np.ndarray) -> np.ndarray:
+    """Return labels numbered from 1, in raster order of their first pixels; int32."""
+    names, first = np.unique(labels, return_index=True)
+    chosen = names[names > 0][np.argsort(first[names > 0], kind="stable")]
+    new = np.zeros(int(names.max(initial=0)) + 1, np.int32)
     new[chosen] = np.arange(1, len(chosen) + 1)
     return new[labels]
 

@@ -25,11 +25,7 @@ def measure(labels: np.ndarray, weight: np.ndarray | None = None) -> pd.DataFram
     pandas.DataFrame, n rows, in order of the labels
         ``label``; ``row``, ``col`` (px); ``area`` (px); ``major``, ``minor`` (px): axes of the ellipse with the same
         second moments; ``eccentricity``; ``angle`` of the major axis (rad, 0 along +col, +pi/2 along +row, in
-    <<<<<<< HEAD
-        (-pi/2, pi/2]); ``solidity``: area over that of the convex hull; ``edge``: whether it touches the border.
-    =======
         (-pi/2, pi/2]); ``solidity``: area over that of the convex hull; ``edge``: whether it touches the image's edge.
-    >>>>>>> particles
     """
     index = np.flatnonzero(labels)
     of = labels.ravel()[index]
