@@ -23,6 +23,9 @@ from atomscope.find.taught import TaughtNetwork, find_taught
 
 logger = logging.getLogger(__name__)
 
+#: A fit whose amplitude has so many times the usual error has not settled.
+_VAGUE = 4.0
+
 
 def find_in_frame(
     frame: np.ndarray,
@@ -97,16 +100,23 @@ def find_in_frame(
     if probability is not None:
         table["score"] = probability[table.index.to_numpy()]
         if params.refine:
-            z = (
-                (table["amplitude"] / table["amplitude_sd"]).abs().fillna(0.0).to_numpy(np.float64)
-            )  # a failed fit: nothing
-            table["score"] = weigh(z, table["score"].to_numpy())
+            table["score"] = weigh(_fitted_heights(table), table["score"].to_numpy())
             table = table[table["score"] > (LIKELY if level is None else level)]
     if ask:
         doubt = doubt_at(ready, cast(Committee, network), np.c_[found.row, found.col], found.sigma)
         for name in QUANTITIES:
             table[name] = doubt[name].to_numpy()[table.index.to_numpy()]
     return table.reset_index(drop=True)
+
+
+def _fitted_heights(table: pd.DataFrame) -> np.ndarray:
+    """Return amplitudes over their standard errors; the frame's median where the fit says nothing, shape (n,)."""
+    error = table["amplitude_sd"].to_numpy(np.float64)
+    z = np.abs(table["amplitude"].to_numpy(np.float64)) / error
+    known = np.isfinite(z)
+    usual = float(np.median(error[known])) if known.any() else 0.0
+    known &= error < _VAGUE * usual
+    return np.where(known, z, np.median(z[known]) if known.any() else 0.0)
 
 
 def find_atoms(
