@@ -61,13 +61,8 @@ def find_in_frame(
         If a network is asked for and none is given, or its threshold is no probability.
     """
     params = params or FindParams()
-    if params.method != "peaks" and network is None:
+    if params.method == "network" and network is None:
         raise ParameterError(f"find: method={params.method!r} wants a trained network; pipeline.find_atoms loads one")
-    if params.method == "auto" and params.threshold is not None:
-        raise ParameterError(
-            "find: a threshold means a height to method='peaks' and a probability to method='network'; "
-            "choose one of them, or leave the threshold empty"
-        )
     if params.method == "network" and params.threshold is not None and params.threshold >= 1:
         raise ParameterError(
             f"find: the threshold of method='network' is a probability, wanted less than 1, got {params.threshold:g}; "
@@ -88,9 +83,13 @@ def find_in_frame(
     network = cast("Network | None", network)
     probability: np.ndarray | None = None
     spacing, level, apart = params.spacing_px, params.threshold, params.min_separation
-    heights = level if params.method == "peaks" else None  # a network's threshold is a probability
-    found = detect(ready, spacing_px=spacing, threshold=heights, min_separation=apart)
-    if network is not None and (params.method == "network" or (params.method == "auto" and is_lattice(found))):
+    # A threshold above 1 is a height and asks for peaks; else it is a probability.
+    high = (
+        level if level is not None and (params.method == "peaks" or (params.method == "auto" and level > 1)) else None
+    )
+    found = detect(ready, spacing_px=spacing, threshold=high, min_separation=apart)
+    wanted = params.method == "network" or (params.method == "auto" and high is None and is_lattice(found))
+    if network is not None and wanted:
         found, probability = detect_by_network(
             ready, network, spacing_px=spacing, threshold=level, min_separation=apart, seen=found
         )

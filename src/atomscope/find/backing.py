@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from atomscope.find.detect import Detection, filter_scale
 from atomscope.find.peaks import laplacian
@@ -19,6 +20,8 @@ _CLEAR = 3.5
 _OTHER = 0.01
 #: The network has seen the same pixels: it is only overruled where they speak more plainly than this.
 _PLAIN = 10.0
+#: A column this far from all others, in units of the spacing, is not one of a pair that was taken for one.
+_ALONE = 0.7
 
 
 def weigh(z: np.ndarray, probability: np.ndarray) -> np.ndarray:
@@ -50,6 +53,27 @@ def weigh(z: np.ndarray, probability: np.ndarray) -> np.ndarray:
         ratio = np.minimum(_PLAIN * ((1 - _OTHER) * usual + _OTHER * other) / nothing, 1.0)
         p = probability * ratio / (probability * ratio + 1 - probability + 1e-12)
     return p
+
+
+def overlooked(seen: Detection, place: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Say which columns that stand out by themselves a network has not: bool, shape of ``seen.row``.
+
+    A network that learnt lattices may pass over a clear column where the lattice is broken. Where columns are clear,
+    what is as high as they and has none near is one.
+
+    Parameters
+    ----------
+    seen : Detection
+        What :func:`~atomscope.find.detect.detect` says of the frame.
+    place : numpy.ndarray, shape (n, 2), px
+        What the network found.
+    z : numpy.ndarray, shape (n,)
+        Heights there, see :func:`heights_at`.
+    """
+    if not len(place) or (low := float(np.quantile(z, _QUANTILES[0]))) < _CLEAR:
+        return np.zeros(len(seen.row), bool)
+    far, _ = cKDTree(place).query(np.c_[seen.row, seen.col])
+    return (far > _ALONE * seen.spacing) & (seen.snr > low)
 
 
 def heights_at(frame: Frame, seen: Detection, place: np.ndarray) -> np.ndarray:

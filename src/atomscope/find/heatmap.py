@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from scipy import ndimage
 
-from atomscope.find.backing import heights_at, weigh
+from atomscope.find.backing import heights_at, overlooked, weigh
 from atomscope.find.detect import Detection, detect, nearest_spacing, room
 from atomscope.find.peaks import drop_close, local_maxima, subpixel
 from atomscope.find.prepare import Frame
@@ -22,6 +22,8 @@ _BAND_PIXELS, _BEYOND = 1 << 21, 12
 _NEAR_ENOUGH = 0.1
 #: Two maxima nearer than this are one column, in units of the column width.
 _APART = 1.5
+#: A column that only its height speaks for is as likely as not at so many times the noise.
+_HALF = 5.0
 #: A maximum is a column when it is more likely one than not.
 LIKELY = 0.5
 
@@ -108,6 +110,13 @@ def detect_by_network(
         keep &= frame.good[at[:, 0], at[:, 1]]
     place, p = place[keep], p[keep]
     error = network.place_error(height[keep].astype(np.float64)) * (frame.image.shape[0] / answer.shape[0])
+    if backed and len(p):
+        more = overlooked(seen, place, heights_at(frame, seen, place))
+        place = np.concatenate([place, np.c_[seen.row, seen.col][more]])
+        p = np.concatenate([p, seen.snr[more] ** 2 / (seen.snr[more] ** 2 + _HALF**2)])
+        order = np.lexsort(np.rint(place).T[::-1])
+        place, p = place[order], p[order]
+        error = np.concatenate([error, np.full(more.sum(), np.inf)])[order]
     found = Detection(place[:, 0], place[:, 1], p, seen.sigma, float(spacing), seen.confidence, seen.source, error)
     return found, p
 

@@ -8,13 +8,14 @@ from atomscope.data.params.base import Params, field
 
 
 class FindParams(Params):
-    """Find atom columns as bright (or dark) round peaks."""
+    """Find atom columns, bright or dark."""
 
     method: Literal["auto", "peaks", "network"] = field(
-        "peaks",
+        "auto",
         "Method",
-        "peaks: maxima over the noise, fast. network: trained on simulated images, best for lattices, faint ones above "
-        "all. auto: frame by frame, the network where the autocorrelation shows a lattice, else peaks.",
+        "auto: frame by frame, the network where the autocorrelation shows a lattice, else peaks. peaks: maxima over "
+        "the noise, fastest, best for lone atoms. network: trained on simulated images, best for lattices, faint ones "
+        "above all.",
     )
     model: str | None = field(
         None,
@@ -38,7 +39,8 @@ class FindParams(Params):
     threshold: float | None = field(
         None,
         "Threshold",
-        "peaks: smallest height over the noise of the filtered image; network: smallest probability. Empty: found.",
+        "peaks: smallest height over the noise of the filtered image; network: smallest probability; auto: above 1 a "
+        "height, which asks for peaks. Empty: found.",
         gt=0.0,
     )
     min_separation: float = field(
