@@ -111,12 +111,6 @@ def test_the_network_is_asked_where_there_is_a_lattice():
     assert network.asked == 1
 
 
-def test_a_threshold_without_a_method_is_ambiguous():
-    frame = image("graphene", size_px=96, snr=20, seed=3)[0].frame(0)
-    with pytest.raises(ParameterError, match="choose one of them"):
-        find_in_frame(frame, FindParams(method="auto", threshold=0.5), network=Blobs())
-
-
 class Sure(Blobs):
     """A network that knows its places to a hundredth of a pixel."""
 

@@ -22,6 +22,8 @@ _OTHER = 0.01
 _PLAIN = 10.0
 #: A column this far from all others, in units of the spacing, is not one of a pair that was taken for one.
 _ALONE = 0.7
+#: It is nearly as high as the lower ones of the others, and at least as likely as not by itself.
+_NEARLY, _HALF = 0.6, 5.0
 
 
 def weigh(z: np.ndarray, probability: np.ndarray) -> np.ndarray:
@@ -55,29 +57,43 @@ def weigh(z: np.ndarray, probability: np.ndarray) -> np.ndarray:
     return p
 
 
-def overlooked(seen: Detection, place: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Say which columns that stand out by themselves a network has not: bool, shape of ``seen.row``.
+def overlooked(heights: np.ndarray, seen: Detection, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns that stand out by themselves and that a network has not.
 
     A network that learnt lattices may pass over a clear column where the lattice is broken. Where columns are clear,
     what is as high as they and has none near is one.
 
     Parameters
     ----------
+    heights : numpy.ndarray, shape (rows, cols)
+        See :func:`height_map`.
     seen : Detection
         What :func:`~atomscope.find.detect.detect` says of the frame.
     place : numpy.ndarray, shape (n, 2), px
         What the network found.
-    z : numpy.ndarray, shape (n,)
-        Heights there, see :func:`heights_at`.
+
+    Returns
+    -------
+    place : numpy.ndarray, shape (m, 2), px
+    probability : numpy.ndarray, shape (m,)
+        That of a height: one half at five times the noise.
     """
-    if not len(place) or (low := float(np.quantile(z, _QUANTILES[0]))) < _CLEAR:
-        return np.zeros(len(seen.row), bool)
-    far, _ = cKDTree(place).query(np.c_[seen.row, seen.col])
-    return (far > _ALONE * seen.spacing) & (seen.snr > low)
+    here = np.c_[seen.row, seen.col]
+    if not len(place) or not len(here):
+        return here[:0], np.zeros(0)
+    low = float(np.quantile(heights_at(heights, place), _QUANTILES[0]))
+    far, _ = cKDTree(place).query(here)
+    z = heights_at(heights, here)
+    more = (far > _ALONE * seen.spacing) & (z > max(_NEARLY * low, _HALF)) & (low > _CLEAR)
+    return here[more], z[more] ** 2 / (z[more] ** 2 + _HALF**2)
 
 
-def heights_at(frame: Frame, seen: Detection, place: np.ndarray) -> np.ndarray:
-    """Return the height of the filtered image at places, shape (n, 2), px, in units of its noise."""
+def height_map(frame: Frame, seen: Detection) -> np.ndarray:
+    """Return the image filtered for columns of the frame's width, in units of the filtered noise; float32."""
     response = laplacian(frame.image, filter_scale(seen.sigma))
-    noise = seen.noise or max(float(response.std()), 1e-30)
-    return ndimage.map_coordinates(response, place.T, order=1, mode="nearest").astype(np.float64) / noise
+    return response / np.float32(seen.noise or max(float(response.std()), 1e-30))
+
+
+def heights_at(heights: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Return a map's values at places, shape (n, 2), px; float64."""
+    return np.asarray(ndimage.map_coordinates(heights, place.T, order=1, mode="nearest"), np.float64)

@@ -43,7 +43,7 @@ class Detection:
     place_sd : numpy.ndarray, shape (n,), px, optional
         Standard error of the places along each axis, where what found them knows it.
     noise : float
-        Standard deviation of the noise behind the filter for this width; 0 where it was not asked.
+        Standard deviation of the lines' noise behind the filter for this width; 0 where it was not asked.
     """
 
     row: np.ndarray
@@ -120,7 +120,9 @@ def detect(
         spacing = scale.period  # the same distance, averaged over the frame
     keep = drop_close(np.c_[row, col], height, min_separation * room(spacing, width, source))
     confidence = 1.0 if source == "given" else scale.confidence if lattice else 0.0
-    return Detection(row[keep], col[keep], height[keep] / noise, width, float(spacing), confidence, source, noise=noise)
+    return Detection(
+        row[keep], col[keep], height[keep] / noise, width, float(spacing), confidence, source, noise=found.white
+    )
 
 
 def room(spacing: float, width: float, source: str) -> float:

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from scipy import ndimage
 
-from atomscope.find.backing import heights_at, overlooked, weigh
+from atomscope.find.backing import height_map, heights_at, overlooked, weigh
 from atomscope.find.detect import Detection, detect, nearest_spacing, room
 from atomscope.find.peaks import drop_close, local_maxima, subpixel
 from atomscope.find.prepare import Frame
@@ -22,8 +22,6 @@ _BAND_PIXELS, _BEYOND = 1 << 21, 12
 _NEAR_ENOUGH = 0.1
 #: Two maxima nearer than this are one column, in units of the column width.
 _APART = 1.5
-#: A column that only its height speaks for is as likely as not at so many times the noise.
-_HALF = 5.0
 #: A maximum is a column when it is more likely one than not.
 LIKELY = 0.5
 
@@ -99,8 +97,10 @@ def detect_by_network(
     sub_row, sub_col = subpixel(answer, row, col)
     place = to_image(np.c_[sub_row, sub_col], frame.image.shape, answer.shape)
     height = answer[row, col]
-    if backed and len(p):
-        p = weigh(heights_at(frame, seen, place), p)
+    backed = backed and len(p) > 0
+    heights = height_map(frame, seen) if backed else frame.image
+    if backed:
+        p = weigh(heights_at(heights, place), p)
         place, height, p = place[p > least], height[p > least], p[p > least]
     keep = drop_close(place, height, _APART * seen.sigma)
     spacing = spacing_px or nearest_spacing(*place[keep].T) or seen.spacing
@@ -111,12 +111,11 @@ def detect_by_network(
     place, p = place[keep], p[keep]
     error = network.place_error(height[keep].astype(np.float64)) * (frame.image.shape[0] / answer.shape[0])
     if backed and len(p):
-        more = overlooked(seen, place, heights_at(frame, seen, place))
-        place = np.concatenate([place, np.c_[seen.row, seen.col][more]])
-        p = np.concatenate([p, seen.snr[more] ** 2 / (seen.snr[more] ** 2 + _HALF**2)])
+        more, sure = overlooked(heights, seen, place)
+        place, p = np.concatenate([place, more]), np.concatenate([p, sure])
         order = np.lexsort(np.rint(place).T[::-1])
         place, p = place[order], p[order]
-        error = np.concatenate([error, np.full(more.sum(), np.inf)])[order]
+        error = np.concatenate([error, np.full(len(more), np.inf)])[order]
     found = Detection(place[:, 0], place[:, 1], p, seen.sigma, float(spacing), seen.confidence, seen.source, error)
     return found, p
 

@@ -25,6 +25,8 @@ class Response:
     height : numpy.ndarray, shape (n,)
     noise : float
         Standard deviation of the filtered noise, what is aperiodic counted in.
+    white : float
+        Standard deviation of the filtered noise of scan lines alone.
     spread : float
         Standard deviation of the response of the quiet majority of pixels.
     frequency2 : float, rad**2 / px**2
@@ -35,6 +37,7 @@ class Response:
     col: np.ndarray
     height: np.ndarray
     noise: float
+    white: float
     spread: float
     frequency2: float
 
@@ -54,7 +57,7 @@ def respond(frame: Frame, spectrum: Spectrum, s: float) -> Response:
     spread = max(_MAD * float(np.median(np.abs(response - np.median(response)))), tiny)
     # What is aperiodic counts as noise in a lattice; among lone columns the quiet majority of pixels tells.
     noise = max(line, min(local, spread), tiny)
-    return Response(sub_row, sub_col, height, noise, spread, _slope2(response) / spread**2)
+    return Response(sub_row, sub_col, height, noise, max(line, tiny), spread, _slope2(response) / spread**2)
 
 
 def _slope2(response: np.ndarray) -> float:
