@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
@@ -24,6 +26,8 @@ _PLAIN = 10.0
 _ALONE = 0.7
 #: It is nearly as high as the lower ones of the others, and at least as likely as not by itself.
 _NEARLY, _HALF = 0.6, 5.0
+#: A maximum this near, in column widths, is that of the site; nearer than the first, the fit will find its way.
+_OFF, _ITS_OWN = 0.5, 1.5
 
 
 def weigh(z: np.ndarray, probability: np.ndarray) -> np.ndarray:
@@ -50,18 +54,42 @@ def weigh(z: np.ndarray, probability: np.ndarray) -> np.ndarray:
         heights = np.interp(_QUANTILES * cumulated[-1], cumulated, z[order])
         if heights[0] < _CLEAR:
             return probability
-        usual = np.exp(-0.5 * (z[:, None] - heights) ** 2).mean(1)
+        usual = np.zeros(len(z))
+        for height in heights:  # one after the other: memory for many sites
+            usual += np.exp(-0.5 * (z - height) ** 2) / len(heights)
         other = np.sqrt(2 * np.pi) / max(float(heights[-1]), 1.0) * (z > 0)
         ratio = np.minimum(_PLAIN * ((1 - _OTHER) * usual + _OTHER * other) / nothing, 1.0)
         p = probability * ratio / (probability * ratio + 1 - probability + 1e-12)
     return p
 
 
-def overlooked(heights: np.ndarray, seen: Detection, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the columns that stand out by themselves and that a network has not.
+@dataclass(frozen=True)
+class Clear:
+    """What maxima say of a network's sites where columns are clear.
 
-    A network that learnt lattices may pass over a clear column where the lattice is broken. Where columns are clear,
-    what is as high as they and has none near is one.
+    Attributes
+    ----------
+    place : numpy.ndarray, shape (n, 2), px
+        The network's places, moved to their maximum where there is one.
+    moved : numpy.ndarray, shape (n,), bool
+    more : numpy.ndarray, shape (m, 2), px
+        Columns that the network has not.
+    probability : numpy.ndarray, shape (m,)
+        Of those, by their height: one half at five times the noise.
+    """
+
+    place: np.ndarray
+    moved: np.ndarray
+    more: np.ndarray
+    probability: np.ndarray
+
+
+def clear_columns(heights: np.ndarray, seen: Detection, place: np.ndarray) -> Clear:
+    """Lay a network's sites beside the maxima of the filtered image.
+
+    A network that learnt lattices may pass over a clear column where the lattice is broken, or put it where the
+    lattice wants it. Where columns are clear, a maximum as high as they with no site near is one, and a site belongs
+    on its maximum.
 
     Parameters
     ----------
@@ -71,21 +99,23 @@ def overlooked(heights: np.ndarray, seen: Detection, place: np.ndarray) -> tuple
         What :func:`~atomscope.find.detect.detect` says of the frame.
     place : numpy.ndarray, shape (n, 2), px
         What the network found.
-
-    Returns
-    -------
-    place : numpy.ndarray, shape (m, 2), px
-    probability : numpy.ndarray, shape (m,)
-        That of a height: one half at five times the noise.
     """
     here = np.c_[seen.row, seen.col]
+    moved, nothing = np.zeros(len(place), bool), Clear(place, np.zeros(len(place), bool), here[:0], np.zeros(0))
     if not len(place) or not len(here):
-        return here[:0], np.zeros(0)
+        return nothing
     low = float(np.quantile(heights_at(heights, place), _QUANTILES[0]))
-    far, _ = cKDTree(place).query(here)
+    if low < _CLEAR:
+        return nothing
+    far, nearest = cKDTree(place).query(here)
     z = heights_at(heights, here)
-    more = (far > _ALONE * seen.spacing) & (z > max(_NEARLY * low, _HALF)) & (low > _CLEAR)
-    return here[more], z[more] ** 2 / (z[more] ** 2 + _HALF**2)
+    more = (far > _ALONE * seen.spacing) & (z > max(_NEARLY * low, _HALF))
+    # Each site to the nearest of the maxima that have no nearer site.
+    at = place.copy()
+    for k in np.argsort(-far):
+        if _OFF * seen.sigma < far[k] < _ITS_OWN * seen.sigma:
+            at[nearest[k]], moved[nearest[k]] = here[k], True
+    return Clear(at, moved, here[more], z[more] ** 2 / (z[more] ** 2 + _HALF**2))
 
 
 def height_map(frame: Frame, seen: Detection) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from scipy import ndimage
 
-from atomscope.find.backing import height_map, heights_at, overlooked, weigh
+from atomscope.find.backing import clear_columns, height_map, heights_at, weigh
 from atomscope.find.detect import Detection, detect, nearest_spacing, room
 from atomscope.find.peaks import drop_close, local_maxima, subpixel
 from atomscope.find.prepare import Frame
@@ -110,12 +110,15 @@ def detect_by_network(
         keep &= frame.good[at[:, 0], at[:, 1]]
     place, p = place[keep], p[keep]
     error = network.place_error(height[keep].astype(np.float64)) * (frame.image.shape[0] / answer.shape[0])
-    if backed and len(p):
-        more, sure = overlooked(heights, seen, place)
-        place, p = np.concatenate([place, more]), np.concatenate([p, sure])
+    if backed and threshold is None:  # who sets a threshold wants the network's own probability
+        clear = clear_columns(heights, seen, place)
+        error[clear.moved] = np.inf
+        more = clear.probability > least
+        place = np.concatenate([clear.place, clear.more[more]])
+        p = np.concatenate([p, clear.probability[more]])
         order = np.lexsort(np.rint(place).T[::-1])
         place, p = place[order], p[order]
-        error = np.concatenate([error, np.full(len(more), np.inf)])[order]
+        error = np.concatenate([error, np.full(more.sum(), np.inf)])[order]
     found = Detection(place[:, 0], place[:, 1], p, seen.sigma, float(spacing), seen.confidence, seen.source, error)
     return found, p
 
