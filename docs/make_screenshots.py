@@ -43,6 +43,7 @@ def drive() -> None:
     wait(lambda: len(viewer.layers) == 1, "the sample")
 
     find = dock(viewer, "Find atoms")
+    find.forms[0].fields["method"].set("peaks")  # the metal columns alone
     wait(lambda: any("preview" in layer.name for layer in viewer.layers), "the preview", 60)
     shoot(viewer, "find_atoms")
     find.run_bar.button.click()

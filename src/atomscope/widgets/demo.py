@@ -20,7 +20,7 @@ SAMPLE = "mos2_movie"
 def demo_recipe() -> pipeline.Recipe:
     """Return the recipe of the demo: the defaults, but for a window of about two spacings."""
     return pipeline.Recipe.of(
-        find=FindParams(),
+        find=FindParams(method="peaks"),  # the metal columns; the network would find the sulphur too
         crop=CropParams(window_px=32),
         train=pipeline.TrainParams(model=RVAE(), fit=FitParams()),
         cluster=ClusterParams(n_clusters=3, use_angle=True),
