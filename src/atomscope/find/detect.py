@@ -20,6 +20,8 @@ _FILTER = 1.1
 _APART = 1.5
 #: Neighbours in a lattice are about so many column widths apart.
 _WIDTHS_APART = 6.0
+#: A maximum that lies beyond the middle of the outermost pixels by more than this is one of the mirrored image, px.
+_INSIDE = -0.25
 #: What stands for the spacing where there is no lattice, in column widths.
 _ROOM = 4.0
 
@@ -112,6 +114,11 @@ def detect(
     # Mirrored at the border, noise there is sqrt(2) times higher.
     border = (np.minimum(row, image.shape[0] - 1 - row) < 0.75) | (np.minimum(col, image.shape[1] - 1 - col) < 0.75)
     keep = height > level * noise * np.where(border, np.sqrt(2), 1.0)
+    if lone:
+        # A background that slopes towards the border is a ridge there when mirrored: a maximum must lie inside.
+        keep &= (np.minimum(row, image.shape[0] - 1 - row) > _INSIDE) & (
+            np.minimum(col, image.shape[1] - 1 - col) > _INSIDE
+        )
     row, col, height = row[keep], col[keep], height[keep]
     keep = drop_close(np.c_[row, col], height, _APART * s)
     row, col, height = row[keep], col[keep], height[keep]
