@@ -28,11 +28,11 @@ class Window:
         self.viewer, self.qtbot, self.docks = viewer, qtbot, []
 
     def open(self, name):
-        began = time.thread_time()  # what the window's thread works; what else the machine does is not ours
+        began = time.perf_counter()
         _, widget = self.viewer.window.add_plugin_dock_widget("napari-atomscope", name)
         QApplication.processEvents()
         self.docks.append(widget)
-        self.seconds = time.thread_time() - began
+        self.seconds = time.perf_counter() - began
         return widget
 
     def press(self, widget, timeout=120_000):
@@ -221,27 +221,24 @@ def test_scrubbing_while_training_neither_raises_nor_freezes(window, qtbot, crys
     window.to_patches()
     train = window.open("Train rVAE")
     train.fit_form.fields["epochs"].set(15)
-
-    def scrub(going):
-        """Scrub as long as something goes on; return how often, and the longest usual silence of the window, s."""
-        ticks, timer, step = [], QTimer(), 0
-        timer.setInterval(5)
-        timer.timeout.connect(lambda: ticks.append(time.monotonic()))
-        timer.start()
-        end = time.monotonic() + 60
-        while going(step) and time.monotonic() < end:
-            window.viewer.dims.set_current_step(0, step % 3)
-            step += 1
-            qtbot.wait(30)
-        timer.stop()
-        return step, np.percentile(np.diff(ticks), 90)
-
-    _, alone = scrub(lambda step: step < 20)
+    ticks = []
+    timer = QTimer()
+    timer.setInterval(5)
+    timer.timeout.connect(lambda: ticks.append(time.monotonic()))
     qtbot.mouseClick(train.run_bar.button, LEFT)
-    steps, training = scrub(lambda step: train.runner.busy)
+    timer.start()
+    step = 0
+    end = time.monotonic() + 60
+    while train.runner.busy and time.monotonic() < end:
+        window.viewer.dims.set_current_step(0, step % 3)
+        step += 1
+        qtbot.wait(30)
+    timer.stop()
     assert not train.runner.busy
-    assert steps > 3
-    assert training < max(0.3, 3 * alone)  # a machine that others use is slow without us, too
+    assert step > 3
+    gaps = np.diff(ticks)
+    # 0.3 s on an idle machine; the median is what a busy one can be held to.
+    assert np.percentile(gaps, 90) < 0.3
 
 
 def test_closing_the_window_while_it_trains_is_clean(make_napari_viewer, qtbot, crystal):
