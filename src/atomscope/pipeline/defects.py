@@ -52,11 +52,11 @@ def defect_candidates(
     InputError
         If there is no such frame, it is constant, or it shows no lattice.
     """
-    from atomscope.find import difference
+    from atomscope.find import defect_candidates as candidates
 
     stack = as_stack(source)
     frames = [int(frame)] if isinstance(frame, (int, np.integer)) else [int(f) for f in frame]
-    return difference.defect_candidates(
+    return candidates.defect_candidates(
         stack, with_fields(CandidateParams, params, fields), frames, on_progress=on_progress, should_stop=should_stop
     )
 
