@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from atomscope.widgets.screen import has_display, settle, virtual_display
@@ -80,12 +81,17 @@ def drive() -> None:
     viewer.close()
 
 
-if __name__ == "__main__":
+def start(script: str, drive: Callable[[], None]) -> None:
+    """Run a script's pictures on the display, or on a virtual one."""
     IMAGES.mkdir(exist_ok=True)
     if has_display() or "--here" in sys.argv:
         drive()
-    else:
-        with virtual_display() as env:
-            if env is None:
-                raise SystemExit("no display and no Xvfb: run `make system` as root first")
-            raise SystemExit(subprocess.run([sys.executable, __file__, "--here"], env=env).returncode)
+        return
+    with virtual_display() as env:
+        if env is None:
+            raise SystemExit("no display and no Xvfb: run `make system` as root first")
+        raise SystemExit(subprocess.run([sys.executable, script, "--here"], env=env).returncode)
+
+
+if __name__ == "__main__":
+    start(__file__, drive)

@@ -5,15 +5,10 @@ Run it as ``python docs/make_teach_screenshots.py``. Without a display it starts
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
-from make_screenshots import IMAGES, PLUGIN, dock, shoot, wait
+from make_screenshots import IMAGES, PLUGIN, dock, shoot, start, wait
 from make_wall_screenshots import scroll
-
-from atomscope.widgets.screen import has_display, virtual_display
 
 #: Side of the rectangle that is annotated, px; its corner.
 CORNER, SIDE = (145, 158), 92
@@ -61,11 +56,4 @@ def drive() -> None:
 
 
 if __name__ == "__main__":
-    IMAGES.mkdir(exist_ok=True)
-    if has_display() or "--here" in sys.argv:
-        drive()
-    else:
-        with virtual_display() as env:
-            if env is None:
-                raise SystemExit("no display and no Xvfb: run `make system` as root first")
-            raise SystemExit(subprocess.run([sys.executable, __file__, "--here"], env=env).returncode)
+    start(__file__, drive)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
-from make_screenshots import IMAGES, dock, shoot, wait
-
-from atomscope.widgets.screen import has_display, virtual_display
+from make_screenshots import dock, shoot, start, wait
 
 
 def drive() -> None:
@@ -56,11 +51,4 @@ def drive() -> None:
 
 
 if __name__ == "__main__":
-    IMAGES.mkdir(exist_ok=True)
-    if has_display() or "--here" in sys.argv:
-        drive()
-    else:
-        with virtual_display() as env:
-            if env is None:
-                raise SystemExit("no display and no Xvfb: run `make system` as root first")
-            raise SystemExit(subprocess.run([sys.executable, __file__, "--here"], env=env).returncode)
+    start(__file__, drive)

@@ -5,12 +5,7 @@ Run it as ``python docs/particle_screenshots.py``. Without a display it starts a
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
-from make_screenshots import IMAGES, PLUGIN, dock, shoot, wait
-
-from atomscope.widgets.screen import has_display, virtual_display
+from make_screenshots import PLUGIN, dock, shoot, start, wait
 
 
 def particles() -> None:
@@ -39,11 +34,4 @@ def particles() -> None:
 
 
 if __name__ == "__main__":
-    IMAGES.mkdir(exist_ok=True)
-    if has_display() or "--here" in sys.argv:
-        particles()
-    else:
-        with virtual_display() as env:
-            if env is None:
-                raise SystemExit("no display and no Xvfb: run `make system` as root first")
-            raise SystemExit(subprocess.run([sys.executable, __file__, "--here", *sys.argv[1:]], env=env).returncode)
+    start(__file__, particles)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
-from atomscope.widgets.screen import has_display, virtual_display
-
 sys.path.insert(0, str(Path(__file__).parent))
-from make_screenshots import IMAGES, PLUGIN, dock, shoot, wait
+from make_screenshots import PLUGIN, dock, shoot, start, wait
 
 
 def drive() -> None:
@@ -45,11 +42,4 @@ def drive() -> None:
 
 
 if __name__ == "__main__":
-    IMAGES.mkdir(exist_ok=True)
-    if has_display() or "--here" in sys.argv:
-        drive()
-    else:
-        with virtual_display() as env:
-            if env is None:
-                raise SystemExit("no display and no Xvfb: run `make system` as root first")
-            raise SystemExit(subprocess.run([sys.executable, __file__, "--here"], env=env).returncode)
+    start(__file__, drive)
