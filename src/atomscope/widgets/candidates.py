@@ -18,18 +18,19 @@ from atomscope.widgets.bridge import current_frame, placement, sites_of, stack_o
 from atomscope.widgets.crop_teacher import CropTeacher
 from atomscope.widgets.find_atoms import describe
 from atomscope.widgets.form import ParamsForm
+from atomscope.widgets.frames_panel import FramesPanel
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.locator import Locator
 from atomscope.widgets.made import MadeLayers
 from atomscope.widgets.marks import add_marks, put_marks
 from atomscope.widgets.overlay import is_image, points_layer
-from atomscope.widgets.panel import Panel, RunBar, button, note, row_label
+from atomscope.widgets.panel import RunBar, button, note, row_label
 
 #: Rings round what is brighter and what is darker than the lattice, as the difference image has them.
 _RINGS = {"brighter": "#4ea1ff", "darker": "#ff5c5c"}
 
 
-class CandidatesWidget(Panel):
+class CandidatesWidget(FramesPanel):
     """Find defects that nobody marked.
 
     Parameters
@@ -113,18 +114,6 @@ class CandidatesWidget(Panel):
         self.run_bar.say(str(error), bad=True)
 
     # what differs from its own lattice
-
-    def run_here(self) -> None:
-        """Search the frame on screen."""
-        layer = self.image_box.layer()
-        if layer is not None:
-            self._run(layer, current_frame(self.viewer, layer))
-
-    def run_all(self) -> None:
-        """Search every frame."""
-        layer = self.image_box.layer()
-        if layer is not None:
-            self._run(layer, None)
 
     def _run(self, layer: Any, frame: int | None) -> None:
         try:

@@ -15,16 +15,17 @@ from atomscope.data.params import FindParams, GridParams, Params
 from atomscope.errors import AtomscopeError, ParameterError
 from atomscope.widgets.bridge import current_frame, placement, stack_of
 from atomscope.widgets.form import ParamsForm
+from atomscope.widgets.frames_panel import FramesPanel
 from atomscope.widgets.latest import Latest
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.overlay import add_or_replace, is_image, points_layer, show_colour_bar
-from atomscope.widgets.panel import Panel, RunBar, button, note, row_label
+from atomscope.widgets.panel import RunBar, button, note, row_label
 from atomscope.widgets.preview import PreviewLayer
 
 _ATOMS, _GRID = 0, 1
 
 
-class FindAtomsWidget(Panel):
+class FindAtomsWidget(FramesPanel):
     """Find atom columns in one frame or in all of them, or lay a grid of sites.
 
     Parameters
@@ -174,18 +175,6 @@ class FindAtomsWidget(Panel):
         self.count.setText(f"No preview: {error}")
 
     # run
-
-    def run_here(self) -> None:
-        """Find in the frame on screen."""
-        layer = self.image_box.layer()
-        if layer is not None:
-            self._run(layer, current_frame(self.viewer, layer))
-
-    def run_all(self) -> None:
-        """Find in every frame."""
-        layer = self.image_box.layer()
-        if layer is not None:
-            self._run(layer, None)
 
     def _run(self, layer: Any, frame: int | None) -> None:
         try:

@@ -17,10 +17,11 @@ from atomscope.errors import AtomscopeError, ParameterError
 from atomscope.widgets.bridge import current_frame, placement, stack_of
 from atomscope.widgets.find_atoms import describe
 from atomscope.widgets.form import ParamsForm
+from atomscope.widgets.frames_panel import FramesPanel
 from atomscope.widgets.latest import Latest
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.overlay import add_or_replace, is_image, points_layer
-from atomscope.widgets.panel import Panel, RunBar, button, note, row_label
+from atomscope.widgets.panel import RunBar, button, note, row_label
 from atomscope.widgets.preview import PreviewLayer
 from atomscope.widgets.wall_lengths import WallLengths
 from atomscope.widgets.wall_teacher import WallTeacher
@@ -31,7 +32,7 @@ _MOST_LINES = 3000
 _MOST_BYTES = 1 << 30
 
 
-class WallsWidget(Panel):
+class WallsWidget(FramesPanel):
     """Find domain walls by steps, by lines, or by a network that learns from painted ones.
 
     Parameters
@@ -165,18 +166,6 @@ class WallsWidget(Panel):
         self.count.setText(f"No preview: {error}")
 
     # run
-
-    def run_here(self) -> None:
-        """Find in the frame on screen."""
-        layer = self.image_box.layer()
-        if layer is not None:
-            self._run(layer, current_frame(self.viewer, layer))
-
-    def run_all(self) -> None:
-        """Find in every frame."""
-        layer = self.image_box.layer()
-        if layer is not None:
-            self._run(layer, None)
 
     def _run(self, layer: Any, frame: int | None) -> None:
         try:
