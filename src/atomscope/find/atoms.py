@@ -128,16 +128,17 @@ def find_atoms(
 ) -> Sites:
     """Find the atom columns of an image or a movie, frame by frame.
 
-    Every frame is treated on its own: noise and scale from its spectrum, maxima of the Laplacian of Gaussian, a
-    threshold from their heights, then all columns fitted together with 2-D Gaussians on a local plane. Neither the
-    chunks of the data nor the other frames change a frame's result.
+    Every frame is treated on its own: noise and scale from its spectrum, maxima of the Laplacian of Gaussian and a
+    threshold from their heights, or, by ``params.method`` and where there is a lattice, a network's answer; then all
+    columns are fitted together with 2-D Gaussians on a local plane. Neither the chunks of the data nor the other frames
+    change a frame's result.
 
     Parameters
     ----------
     stack : Stack
     params : FindParams, optional
     network : Network, optional
-        What ``method="network"`` finds with.
+        What "network" finds with, and "auto" where it sees a lattice; without it "auto" takes peaks.
     on_progress : callable, optional
         Gets a Progress per frame; its payload is the DataFrame of that frame's rows.
     should_stop : callable, optional
