@@ -30,6 +30,21 @@ def trackpy_find(data) -> dict:
     return {"per_s": len(found) / (time.perf_counter() - start), "positions": found[["y", "x"]].to_numpy().tolist()}
 
 
+def atomai_network(data) -> dict:
+    without_torchvision()
+    import torch
+    from atomai.nets import Unet
+
+    frame = torch.as_tensor(data["frame"], dtype=torch.float32)[None, None]
+    net = Unet(nb_classes=1).eval()  # trained or not, it takes as long
+    with torch.inference_mode():
+        net(frame)
+        start = time.perf_counter()
+        for _ in range(5):
+            torch.sigmoid(net(frame))
+    return {"per_s": 5 / (time.perf_counter() - start)}
+
+
 def atomai_crop(data) -> dict:
     without_torchvision()
     from atomai.utils import extract_subimages

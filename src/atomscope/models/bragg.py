@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,6 +26,17 @@ _WEAKER = 0.25
 _END = 0.2
 #: Windows that are transformed at a time: memory for an image of any size.
 _TOGETHER = 256
+
+
+class _Rings(NamedTuple):
+    """Waves of about the same length: the few longest, slow background, are in no ring."""
+
+    #: The waves of the flattened transform, ring after ring, those of no ring last.
+    order: Tensor
+    #: Where in ``order`` each ring begins, and where the last one ends.
+    starts: list[int]
+    #: Where in ``order`` each wave of the transform is.
+    back: Tensor
 
 
 def repeating(x: Tensor, rows_at: list[int] | None = None) -> Tensor:
@@ -49,29 +62,30 @@ def repeating(x: Tensor, rows_at: list[int] | None = None) -> Tensor:
     side = (min(WINDOW, rows), min(WINDOW, cols))
     window, rings = _window(*side), _rings(*side)
     corners = [(r, c) for r in rows_at or window_rows(rows) for c in _starts(cols, side[1])]
-    out, weight = torch.zeros_like(x[:, 0]), torch.zeros_like(x[0, 0])
+    out, weight, share = torch.zeros_like(x[:, 0]), torch.zeros_like(x[0, 0]), window.square()
     for first in range(0, len(corners), _TOGETHER):
         some = corners[first : first + _TOGETHER]
         windows = torch.stack([x[:, 0, r : r + side[0], c : c + side[1]] for r, c in some], 1)  # (n, windows, side...)
         kept = _lattice(windows * window, rings) * window  # (n, windows, side, side)
         for k, (r, c) in enumerate(some):
             out[:, r : r + side[0], c : c + side[1]] += kept[:, k]
-            weight[r : r + side[0], c : c + side[1]] += window.square()
+            weight[r : r + side[0], c : c + side[1]] += share
     return (out / weight)[:, None]
 
 
-def _lattice(windows: Tensor, rings: list[Tensor]) -> Tensor:
+def _lattice(windows: Tensor, rings: _Rings) -> Tensor:
     """Keep the waves of windows, shape (n, windows, rows, cols), that stand out of their ring."""
     waves = torch.fft.rfft2(windows)  # (n, windows, rows, cols / 2 + 1)
-    power = (waves.real.square() + waves.imag.square()).flatten(2)  # (n, windows, waves)
+    power = (waves.real.square() + waves.imag.square()).flatten(2)[..., rings.order]  # (n, windows, waves by ring)
     gain = torch.zeros_like(power)
-    for at in rings:
-        ring = power[..., at]  # (n, windows, waves of the ring)
-        weak = ring.kthvalue(max(1, round(_WEAKER * len(at))), dim=-1, keepdim=True).values
+    for first, last in pairwise(rings.starts):
+        ring = power[..., first:last]  # (n, windows, waves of the ring)
+        weak = ring.kthvalue(max(1, round(_WEAKER * (last - first))), dim=-1, keepdim=True).values
         # Powers of noise are distributed exponentially: their mean from a quantile.
         background = weak / -math.log(1 - _WEAKER)
-        gain[..., at] = (1 - _CLEAR * background / ring.clamp(min=1e-20)).clamp(min=0)
-    return torch.fft.irfft2(waves * gain.view(waves.shape), s=windows.shape[2:])
+        gain[..., first:last] = (1 - _CLEAR * background / ring.clamp(min=1e-20)).clamp(min=0)
+    gain = gain[..., rings.back].view(waves.shape)
+    return torch.fft.irfft2(waves * gain, s=windows.shape[2:])
 
 
 def window_rows(rows: int) -> list[int]:
@@ -92,8 +106,11 @@ def _window(rows: int, cols: int) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _rings(rows: int, cols: int) -> list[Tensor]:
-    """Return the indices of the waves of each ring; the few longest waves, slow background, are in none."""
+def _rings(rows: int, cols: int) -> _Rings:
     k = torch.hypot(*torch.meshgrid(torch.fft.fftfreq(rows), torch.fft.rfftfreq(cols), indexing="ij")).flatten()
     number = (k * max(rows, cols) / _RING - 0.75).floor().int()  # from 1.5 waves on
-    return [torch.nonzero(number == n).flatten() for n in range(int(number.max()) + 1) if (number == n).any()]
+    number[number < 0] = number.max() + 1  # last of all, and in no ring
+    order = torch.argsort(number, stable=True)
+    counts = torch.bincount(number)[:-1]
+    starts = [0, *counts[counts > 0].cumsum(0).tolist()]
+    return _Rings(order, starts, torch.argsort(order))

@@ -53,10 +53,9 @@ def spot_response(x: Tensor, width: float) -> Tensor:
     curved = curved - smooth * (curved.sum() / smooth.sum())  # a constant has no spots
     norm = (2 * (curved.square().sum() * smooth.square().sum() + (curved * smooth).sum().square())).sqrt()
     x = _mirrored(_mirrored(x, reach, 2), reach, 3)
-    down, along = smooth.view(1, 1, -1, 1), smooth.view(1, 1, 1, -1)
-    rows = conv2d(conv2d(x, curved.view(1, 1, -1, 1)), along)  # (n, 1, rows, cols)
-    cols = conv2d(conv2d(x, down), curved.view(1, 1, 1, -1))  # (n, 1, rows, cols)
-    return (rows + cols) / norm
+    down = torch.stack((curved, smooth)).view(2, 1, -1, 1)
+    along = torch.stack((smooth, curved)).view(1, 2, 1, -1)
+    return conv2d(conv2d(x, down), along / norm)  # (n, 1, rows, cols)
 
 
 def _spread(blocks: Tensor, like: Tensor) -> Tensor:
