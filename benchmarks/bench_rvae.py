@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from atomscope.data import Patches
 from atomscope.data.params import RVAE, FitParams
 from atomscope.models import encode, fit
-from models.rvae.motifs import make, scores
+from models.vae.motifs import make, scores
 
 
 def gemm() -> float:

@@ -9,7 +9,7 @@ import click
 
 from atomscope.cli.flags import DATA, KEY, flags, take
 from atomscope.cli.talk import Bar
-from atomscope.data.params import RVAE, ClusterParams, CropParams, FindParams, FitParams, GridParams, Params
+from atomscope.data.params import ClusterParams, CropParams, FindParams, FitParams, GridParams, Params, VAESpec
 from atomscope.errors import InputError
 
 
@@ -20,7 +20,7 @@ from atomscope.errors import InputError
 @click.option("--grid-step", type=float, help="Lay a grid with this step [px] instead of finding atoms.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("run"), help="Run folder (default: run).")
 @click.option("--clusters", type=int, help="Also sort the sites into so many classes.")
-@flags(CropParams, RVAE, FitParams)
+@flags(CropParams, VAESpec, FitParams)
 def train(
     file: Path,
     key: str | None,
@@ -33,7 +33,7 @@ def train(
     """Cut windows, train an rVAE, encode: a run folder. Run it again to go on after a stop."""
     from atomscope import pipeline
 
-    crop, fit = take(CropParams, values), pipeline.TrainParams(model=take(RVAE, values), fit=take(FitParams, values))
+    crop, fit = take(CropParams, values), pipeline.TrainParams(model=take(VAESpec, values), fit=take(FitParams, values))
     if table is not None and grid_step is not None:
         raise InputError("--sites and --grid-step: give one of the two")
     first: dict[str, Params | None] = {}

@@ -33,7 +33,7 @@ class ModelState:
     Attributes
     ----------
     spec : dict
-        The model specification (``RVAE.model_dump()`` with its ``kind``).
+        The model specification (``VAESpec.model_dump()`` with its ``kind``).
     window : tuple of int
         (rows, cols) that the model takes.
     channels : int

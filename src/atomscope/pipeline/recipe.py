@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import Field
 
 from atomscope.data.params import (
-    RVAE,
     ClusterParams,
     CropParams,
     FindParams,
@@ -20,6 +19,7 @@ from atomscope.data.params import (
     ParticleParams,
     ShowParams,
     StructureParams,
+    VAESpec,
     WallParams,
 )
 from atomscope.errors import ParameterError
@@ -35,7 +35,7 @@ class OpenParams(Params):
 class TrainParams(Params):
     """Train a model and encode the patches with it."""
 
-    model: RVAE = Field(default_factory=RVAE, title="Model", description="What to train.")
+    model: VAESpec = Field(default_factory=VAESpec, title="Model", description="What to train.")
     fit: FitParams = Field(default_factory=FitParams, title="Training", description="How to train it.")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from atomscope.data import ModelState, OnProgress, Patches, ShouldStop, Sites
-from atomscope.data.params import RVAE, ClusterParams, FitParams
+from atomscope.data.params import ClusterParams, FitParams, VAESpec
 from atomscope.pipeline.fields import with_fields
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def fit(
     patches: Patches | Any,
-    spec: RVAE | None = None,
+    spec: VAESpec | None = None,
     params: FitParams | None = None,
     *,
     checkpoint: str | Path | None = None,
@@ -32,7 +32,7 @@ def fit(
     Parameters
     ----------
     patches : Patches or array, shape (n, rows, cols)
-    spec : RVAE, optional
+    spec : VAESpec, optional
         What to train.
     params : FitParams, optional
         How to train it.
@@ -70,7 +70,7 @@ def fit(
 
     return models.fit(
         patches,
-        spec or RVAE(),
+        spec or VAESpec(),
         params,
         on_checkpoint=keep,
         resume_from=before,

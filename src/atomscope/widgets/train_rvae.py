@@ -9,7 +9,7 @@ import numpy as np
 
 from atomscope import pipeline
 from atomscope.data import Progress
-from atomscope.data.params import RVAE, FitParams
+from atomscope.data.params import FitParams, VAESpec
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import write_columns
 from atomscope.widgets.form import ParamsForm
@@ -37,7 +37,7 @@ class TrainRvaeWidget(Panel):
         self.chip = note()
         rows.addRow(self.chip)
         self.heading("Model")
-        self.model_form = ParamsForm(RVAE)
+        self.model_form = ParamsForm(VAESpec, hide=("conditions", "labels"))
         self.body.addWidget(self.model_form)
         self.heading("Training")
         self.fit_form = ParamsForm(FitParams)
@@ -53,7 +53,7 @@ class TrainRvaeWidget(Panel):
             self.runner, "Train", "Train, then encode every patch and colour the points by z1.", self.run
         )
         self.foot.addWidget(self.run_bar)
-        self._job: tuple[Any, RVAE, FitParams, float] | None = None
+        self._job: tuple[Any, VAESpec, FitParams, float] | None = None
         self.points_box.layer_changed.connect(self._points_changed)
         self.state.changed.connect(self._state_changed)
         self._points_changed()

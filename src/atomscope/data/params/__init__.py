@@ -5,7 +5,8 @@ from atomscope.data.params.crop import CropParams
 from atomscope.data.params.defects import CandidateParams, ClassifierParams
 from atomscope.data.params.find import FindParams, GridParams
 from atomscope.data.params.fit import FitParams
-from atomscope.data.params.model import RVAE
+from atomscope.data.params.members import JRVAE, JVAE, RTSVAE, RVAE, SVAE, TVAE, VAE
+from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
 from atomscope.data.params.show import ClusterParams, ShowParams
 from atomscope.data.params.simulate import SimulateParams
@@ -15,7 +16,13 @@ from atomscope.data.params.trust import CompareParams, QualityParams
 from atomscope.data.params.walls import SimulateWallsParams, WallParams, WallTrainParams
 
 __all__ = [
+    "JRVAE",
+    "JVAE",
+    "RTSVAE",
     "RVAE",
+    "SVAE",
+    "TVAE",
+    "VAE",
     "CandidateParams",
     "ClassifierParams",
     "ClusterParams",
@@ -34,6 +41,7 @@ __all__ = [
     "SimulateWallsParams",
     "StructureParams",
     "TeachParams",
+    "VAESpec",
     "WallParams",
     "WallTrainParams",
     "field",

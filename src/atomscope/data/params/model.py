@@ -1,19 +1,50 @@
-"""What a model is: the specification of a pose-aware variational autoencoder, as data."""
+"""What a model is: the parts of a pose-aware variational autoencoder, as data."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import field_validator, model_validator
 
 from atomscope.data.params.base import Params, field
 
 
-class RVAE(Params):
-    """Rotationally (and translationally) invariant variational autoencoder."""
+class VAESpec(Params):
+    """A variational autoencoder, put together from parts: what it may say of a patch, and how it reads and draws.
 
-    kind: Literal["RVAE"] = field("RVAE", "Model", "Name of the model family member.", advanced=True)
+    The members of the family are such parts by name (:mod:`atomscope.data.params.members`); any other choice of parts
+    is a model as well. As it comes it is the rVAE: an angle and a shift beside two latents.
+    """
+
+    kind: Literal["VAE", "RVAE"] = field("VAE", "Model", "Kind of model; RVAE in older files.", advanced=True)
     latent_dim: int = field(2, "Latent dimensions", "Number of continuous latent variables.", ge=0, le=64)
     rotation: bool = field(True, "Rotation", "Learn an angle for each patch, on the circle.")
     translation: bool = field(True, "Translation", "Learn a shift for each patch, in the laboratory frame.")
+    scaling: bool = field(False, "Scale", "Learn a magnification for each patch.")
+    classes: int = field(0, "Classes", "Number of discrete classes to find beside the latents; 0: none.", ge=0, le=32)
+    conditions: tuple[str, ...] = field(
+        (), "Known", "Columns of the sites that are known and not to be learnt (time, dose, a label).", advanced=True
+    )
+    labels: str | None = field(
+        None, "Labels", "Column of the sites with the class of a few of them; the others learn from it.", advanced=True
+    )
+    circles: int = field(
+        0, "Periodic latents", "Number of latents that are angles (a torus).", advanced=True, ge=0, le=8
+    )
+    orientation: bool = field(False, "Orientation", "A latent that is a rotation in space (SO(3)).", advanced=True)
+    likelihood: Literal["gaussian", "bernoulli", "poisson"] = field(
+        "gaussian",
+        "Likelihood",
+        "gaussian: noise of one size. poisson: counts. bernoulli: values from 0 to 1.",
+        advanced=True,
+    )
+    noise: float | None = field(
+        None,
+        "Noise",
+        "Standard deviation of the noise of the normalised patches (gaussian); empty: learned.",
+        advanced=True,
+        gt=0.0,
+    )
     max_shift: float = field(
         0.2,
         "Largest shift",
@@ -21,6 +52,22 @@ class RVAE(Params):
         advanced=True,
         gt=0.0,
         le=0.5,
+    )
+    max_scale: float = field(
+        1.5,
+        "Largest scale",
+        "Magnifications are found up to this factor, and down to one over it.",
+        advanced=True,
+        gt=1.0,
+        le=4.0,
+    )
+    angle_sd: float | None = field(
+        None,
+        "Angles near 0",
+        "Standard deviation of the angles that are expected (normal prior); empty: any angle alike.",
+        unit="rad",
+        advanced=True,
+        gt=0.0,
     )
     symmetry: int | None = field(
         None,
@@ -40,10 +87,18 @@ class RVAE(Params):
         advanced=True,
     )
     hidden: int = field(128, "Hidden width", "Width of the hidden layers.", advanced=True, ge=4, le=4096)
-    noise: float | None = field(
-        None,
-        "Noise",
-        "Standard deviation of the noise of the normalised patches; empty: learned.",
-        advanced=True,
-        gt=0.0,
-    )
+
+    @field_validator("conditions", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> VAESpec:
+        if self.classes == 1:
+            raise ValueError("one class is none: wanted classes=0 or at least 2")
+        if self.labels is not None and not self.classes:
+            raise ValueError("labels need classes: say how many there are")
+        if self.noise is not None and self.likelihood != "gaussian":
+            raise ValueError(f"noise belongs to the gaussian likelihood, not to {self.likelihood}")
+        return self

@@ -9,10 +9,10 @@ import torch
 from atomscope.data import Patches
 from atomscope.data.params import RVAE, FitParams
 from atomscope.models import encode, fit
-from atomscope.models.rvae.encoders import Posterior
-from atomscope.models.rvae.pose import equivalents, leaning
-from atomscope.models.rvae.symmetry import find_symmetry
-from atomscope.models.rvae.vae import choose, draw, kl_parts
+from atomscope.models.vae.encoders import Posterior
+from atomscope.models.vae.network import choose, draw, kl_parts
+from atomscope.models.vae.pose import equivalents, leaning
+from atomscope.models.vae.symmetry import find_symmetry
 
 
 def wheels(n, order, seed, *, missing=0.0, snr=8.0, window=24, reach=7.0):

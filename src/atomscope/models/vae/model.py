@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch.nn.functional import one_hot
 
-from atomscope.data import History, ModelState, Patches
-from atomscope.data.params import RVAE
+from atomscope.data import Given, History, ModelState, Patches
+from atomscope.data.params import VAESpec
 from atomscope.errors import InputError, ShapeError
-from atomscope.models.rvae.batches import block_length, rows
-from atomscope.models.rvae.vae import VAE, build
+from atomscope.models.vae.batches import block_length, rows
+from atomscope.models.vae.codes import code_of, mean_code
+from atomscope.models.vae.known import known
+from atomscope.models.vae.network import VAE, build
+from atomscope.models.vae.pose import Pose
 
 #: Version of the layout of a checkpoint's tensors and meta.
 FORMAT = 1
@@ -26,7 +30,7 @@ class Model:
 
     Attributes
     ----------
-    spec : RVAE
+    spec : VAESpec
     net : VAE
         The network, on the CPU, in evaluation mode.
     history : History
@@ -34,7 +38,7 @@ class Model:
         JSON-able: fit parameters, epoch, provenance.
     """
 
-    spec: RVAE
+    spec: VAESpec
     net: VAE
     history: History = field(default_factory=History)
     meta: dict[str, Any] = field(default_factory=dict)
@@ -66,7 +70,18 @@ class Model:
             )
 
     @torch.no_grad()
-    def decode(self, z: Any, angle: Any = None, shift: Any = None) -> np.ndarray:
+    def decode(
+        self,
+        z: Any,
+        angle: Any = None,
+        shift: Any = None,
+        *,
+        scale: Any = None,
+        label: Any = None,
+        circles: Any = None,
+        orientation: Any = None,
+        condition: Any = None,
+    ) -> np.ndarray:
         """Draw latents in a pose.
 
         Parameters
@@ -76,6 +91,16 @@ class Model:
             Clockwise on screen, from +col towards +row; 0 if not given.
         shift : array, shape (n, 2) or (2,), px, optional
             (row, col), in the laboratory frame; 0 if not given.
+        scale : array, shape (n,) or float, optional
+            Magnification; 1 if not given.
+        label : array, shape (n,) or int, optional
+            Class to draw; 0 if not given.
+        circles : array, shape (n, circles), rad, optional
+            Periodic latents; 0 if not given.
+        orientation : array, shape (n, 4), optional
+            Unit quaternions (w, x, y, z); the identity if not given.
+        condition : array, shape (n, conditions) or (conditions,), optional
+            What is known, in its own units; the mean of the training data if not given.
 
         Returns
         -------
@@ -90,27 +115,50 @@ class Model:
         zt = torch.from_numpy(np.atleast_2d(np.array(z, dtype=np.float32)))
         if zt.ndim != 2 or zt.shape[1] != self.spec.latent_dim:
             raise ShapeError(f"decode: wanted z of shape (n, {self.spec.latent_dim}), got {tuple(np.shape(z))}")
-        n = len(zt)
-        at = ph = None
-        if self.spec.rotation:
-            ph = torch.from_numpy(np.broadcast_to(np.float32(0) if angle is None else angle, (n,)).astype(np.float32))
-        if self.spec.translation:
-            at = torch.from_numpy(np.broadcast_to(np.float32(0) if shift is None else shift, (n, 2)).astype(np.float32))
-        out = [self.net.restore(self.net.decode(zt[i : i + 500], _cut(ph, i), _cut(at, i))) for i in range(0, n, 500)]
+        n, layout = len(zt), self.net.layout
+
+        def part(value: Any, usual: Any, *shape: int) -> torch.Tensor:
+            full = np.broadcast_to(np.asarray(usual if value is None else value, np.float32), (n, *shape))
+            return torch.from_numpy(full.astype(np.float32))
+
+        pose = Pose(
+            part(angle, 0) if self.spec.rotation else None,
+            part(shift, 0, 2) if self.spec.translation else None,
+            torch.log(part(scale, 1)) if self.spec.scaling else None,
+        )
+        classes = facts = None
+        if layout.classes:
+            which = part(label, 0).long()
+            if n and not 0 <= int(which.min()) <= int(which.max()) < layout.classes:
+                raise InputError(f"decode: wanted labels from 0 to {layout.classes - 1}, got {np.unique(which)}")
+            classes = one_hot(which, layout.classes).float()  # (n, classes)
+        if layout.conditions:
+            facts = self.net.standardise_known(part(condition, self.net.known_offset.numpy(), layout.conditions))
+        code = code_of(
+            zt,
+            part(circles, 0, layout.circles) if layout.circles else None,
+            part(orientation, (1, 0, 0, 0), 4) if layout.orientation else None,
+            classes,
+            facts,
+        )  # (n, code)
+        cuts = [slice(i, i + 500) for i in range(0, n, 500)]
+        out = [self.net.restore(self.net.decode(code[cut], pose.rows(cut))) for cut in cuts]
         x = torch.cat(out).numpy() if out else np.zeros((0, self.channels, *self.window), np.float32)
         return x[:, 0] if self.channels == 1 else x
 
     @torch.no_grad()
-    def reconstruct(self, patches: Patches) -> np.ndarray:
+    def reconstruct(self, patches: Patches, given: Given | None = None) -> np.ndarray:
         """Encode and decode patches: each shown without its noise, in its own pose; shape like their values."""
         self.check(patches)
         step = block_length(patches.values, 16_000_000)
         out = [np.zeros((0, self.channels, *self.window), np.float32)]
         for i in range(0, len(patches), step):
-            p = self.net.encode(self.net.standardise(torch.from_numpy(rows(patches.values, i, i + step))))
-            out.append(self.net.restore(self.net.decode(p.z, p.angle, p.shift)).numpy())
-        x = np.concatenate(out)
-        return x[:, 0] if len(patches.values.shape) == 3 else x
+            x = torch.from_numpy(rows(patches.values, i, i + step))  # (b, channels, rows, cols)
+            condition = self.net.standardise_known(known(given, np.arange(i, i + len(x))).condition)
+            p = self.net.encode(self.net.standardise(x), condition)
+            out.append(self.net.restore(self.net.decode(mean_code(p, condition), p.pose)).numpy())
+        whole = np.concatenate(out)
+        return whole[:, 0] if len(patches.values.shape) == 3 else x
 
     def manifold(self, n: int | Sequence[int] = 8, extent: float = 2.0) -> np.ndarray:
         """Draw a grid of the first two latents: row = z1, column = z2, others 0, angle and shift 0.
@@ -162,20 +210,17 @@ class Model:
         return cls(net.spec, net, history, meta)
 
 
-def _cut(x: torch.Tensor | None, i: int) -> torch.Tensor | None:
-    return None if x is None else x[i : i + 500]
-
-
 def load_net(state: ModelState) -> VAE:
     """Build the network of a checkpoint, every tensor checked by name, shape and type."""
-    if state.spec.get("kind") != "RVAE":
-        raise InputError(f"this checkpoint holds a model of kind {state.spec.get('kind')!r}; wanted 'RVAE'")
+    if state.spec.get("kind") not in ("VAE", "RVAE"):
+        raise InputError(f"this checkpoint holds a model of kind {state.spec.get('kind')!r}; wanted a 'VAE'")
     if int(state.meta.get("format", FORMAT)) > FORMAT:
         raise InputError(
             f"this checkpoint has format {state.meta['format']}, newer than {FORMAT}; update napari-atomscope"
         )
-    spec = RVAE(**state.spec)
-    net = build(spec, (int(state.window[0]), int(state.window[1])), int(state.channels))
+    spec = VAESpec(**state.spec)
+    facts = len(state.tensors.get("known_offset", ()))
+    net = build(spec, (int(state.window[0]), int(state.window[1])), int(state.channels), conditions=facts)
     wanted = net.state_dict()
     came = {name: t for name, t in state.tensors.items() if not name.startswith("optimizer.")}
     wrong = [f"{name} is missing" for name in wanted if name not in came]

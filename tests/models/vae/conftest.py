@@ -7,7 +7,7 @@ import pytest
 from atomscope.data import Patches
 from atomscope.data.params import RVAE, FitParams
 from atomscope.models import fit
-from models.rvae.motifs import make
+from models.vae.motifs import make
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,7 @@ class Batches:
         nbytes = 4 * int(np.prod(patches.values.shape))
         self.streamed = nbytes > IN_MEMORY_BYTES
         self.block = block_length(patches.values, POOL_BYTES // BLOCKS_A_POOL)
+        self.low, self.high = np.inf, -np.inf
         good, self.offset, self.scale = self._survey()
         if not self.streamed:
             self.data = torch.from_numpy(rows(patches.values, 0, len(patches)))
@@ -88,6 +89,7 @@ class Batches:
             if not len(x):
                 continue
             # Chan's parallel update: exact for counts of a million as well as for values near 0.
+            self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
             n, m = len(x), x.mean((0, 2, 3), dtype=np.float64)
             s = n * x.var((0, 2, 3), dtype=np.float64)
             square += s + (m - mean) ** 2 * (count * n / (count + n))
@@ -107,41 +109,46 @@ class Batches:
             )
         return keep, mean.astype(np.float32), np.where(sd > 0, sd, 1).astype(np.float32)
 
-    def epoch(self, number: int) -> Iterator[Tensor]:
-        """Yield ``steps`` batches (batch, channels, rows, cols) in the random order of this epoch."""
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, np.ndarray]]:
+        """Yield ``steps`` batches (batch, channels, rows, cols) in the random order of this epoch, and their rows."""
         rng = np.random.default_rng([self.seed, 1, number])
         if not self.streamed:
-            order = torch.from_numpy(rng.permutation(self.train))
+            order = rng.permutation(self.train)
             for i in range(self.steps):
-                yield self.data[order[i * self.batch_size : (i + 1) * self.batch_size]]
+                index = order[i * self.batch_size : (i + 1) * self.batch_size]
+                yield self.data[torch.from_numpy(index)], index
             return
         left = np.empty((0, self.channels, *self.window), np.float32)
+        left_index = np.empty(0, np.int64)
         sent = 0
         starts = rng.permutation(np.arange(0, self.values.shape[0], self.block))
         for i in range(0, len(starts), BLOCKS_A_POOL):
-            pool = [left]
+            pool, numbers = [left], [left_index]
             for start in starts[i : i + BLOCKS_A_POOL]:
                 stop = min(start + self.block, self.values.shape[0])
                 lo, hi = np.searchsorted(self.train, [start, stop])
                 pool.append(rows(self.values, start, stop)[self.train[lo:hi] - start])
-            x = np.concatenate(pool)
-            x = x[rng.permutation(len(x))]
+                numbers.append(self.train[lo:hi])
+            x, index = np.concatenate(pool), np.concatenate(numbers)
+            order = rng.permutation(len(x))
+            x, index = x[order], index[order]
             for at in range(0, len(x) - self.batch_size + 1, self.batch_size):
                 if sent < self.steps:
-                    yield torch.from_numpy(x[at : at + self.batch_size])
+                    yield torch.from_numpy(x[at : at + self.batch_size]), index[at : at + self.batch_size]
                     sent += 1
-            left = x[len(x) // self.batch_size * self.batch_size :]
+            rest = len(x) // self.batch_size * self.batch_size
+            left, left_index = x[rest:], index[rest:]
 
-    def held_out(self) -> Iterator[Tensor]:
-        """Yield the validation patches in order, at most 1000 of them."""
+    def held_out(self) -> Iterator[tuple[Tensor, np.ndarray]]:
+        """Yield the validation patches in order, at most 1000 of them, and their numbers."""
         index = self.validation[:: max(1, -(-len(self.validation) // 1000))]
         yield from self.take(index)
 
-    def take(self, index: np.ndarray, size: int = 1000) -> Iterator[Tensor]:
-        """Yield patches by sorted row numbers, in order."""
+    def take(self, index: np.ndarray, size: int = 1000) -> Iterator[tuple[Tensor, np.ndarray]]:
+        """Yield patches by sorted row numbers, in order, and these numbers."""
         for at in range(0, len(index), size):
             part = index[at : at + size]
             if not self.streamed:
-                yield self.data[torch.from_numpy(part)]
+                yield self.data[torch.from_numpy(part)], part
             else:
-                yield torch.from_numpy(np.concatenate([rows(self.values, i, i + 1) for i in part]))
+                yield torch.from_numpy(np.concatenate([rows(self.values, i, i + 1) for i in part])), part

@@ -13,17 +13,19 @@ import numpy as np
 import pandas as pd
 import torch
 
-from atomscope.data import History, ModelState, OnProgress, Patches, ShouldStop, report
-from atomscope.data.params import RVAE, FitParams
+from atomscope.data import Given, History, ModelState, OnProgress, Patches, ShouldStop, report
+from atomscope.data.params import FitParams, VAESpec
 from atomscope.errors import InputError, TrainingError
 from atomscope.models.adam import Adam, one_cycle
 from atomscope.models.device import find_device
-from atomscope.models.rvae.batches import Batches
-from atomscope.models.rvae.gauge import settle
-from atomscope.models.rvae.model import Model, load_net
-from atomscope.models.rvae.step import losses
-from atomscope.models.rvae.symmetry import find_symmetry
-from atomscope.models.rvae.vae import VAE, build
+from atomscope.models.vae.batches import Batches
+from atomscope.models.vae.gauge import settle
+from atomscope.models.vae.known import Known, known
+from atomscope.models.vae.likelihoods import LIKELIHOODS
+from atomscope.models.vae.model import Model, load_net
+from atomscope.models.vae.network import VAE, build
+from atomscope.models.vae.step import losses
+from atomscope.models.vae.symmetry import find_symmetry
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +45,11 @@ def auto_epochs(steps_an_epoch: int) -> int:
 class Training:
     """A run: the network, its optimiser, and where it is."""
 
-    def __init__(self, net: VAE, params: FitParams, batches: Batches, device: torch.device) -> None:
+    def __init__(
+        self, net: VAE, params: FitParams, batches: Batches, given: Given | None, device: torch.device
+    ) -> None:
         self.net, self.params, self.batches, self.device = net.to(device).train(), params, batches, device
+        self.given = given
         self.epochs = params.epochs or auto_epochs(batches.steps)
         self.optimizer = Adam(self.net.parameters(), BETAS)
         self.epoch = 0
@@ -59,11 +64,11 @@ class Training:
         generator = torch.Generator().manual_seed(self.params.seed * 1_000_003 + self.epoch + 1)
         sums: dict[str, torch.Tensor] = {}
         steps, lr = 0, 0.0
-        for x in self.batches.epoch(self.epoch):
+        for x, index in self.batches.epoch(self.epoch):
             if should_stop is not None and should_stop():
                 return False
             t = (self.epoch + steps / self.batches.steps) / self.epochs
-            lr = self.step(x, t, generator, sums)
+            lr = self.step(x, known(self.given, index), t, generator, sums)
             steps += 1
         row = {name: float(total) / steps for name, total in sums.items()}
         if not math.isfinite(row["loss"]):
@@ -79,23 +84,27 @@ class Training:
         self.finished = self.epoch >= self.epochs or self.out_of_patience(row)
         return True
 
-    def step(self, x: torch.Tensor, t: float, generator: torch.Generator, sums: dict[str, torch.Tensor]) -> float:
+    def step(
+        self, x: torch.Tensor, of: Known, t: float, generator: torch.Generator, sums: dict[str, torch.Tensor]
+    ) -> float:
         """Make one step on a batch at the fraction ``t`` of the run; add its losses to ``sums``."""
         lr = one_cycle(t, self.params.learning_rate)
-        x = self.quarter_turn(x.to(self.device), generator)
-        loss, parts = losses(self.net, x, t, self.params.kl_weight, self.params.turned_copies, generator)
+        x, of = self.quarter_turn(x.to(self.device), of.to(self.device), generator)
+        loss, parts = losses(self.net, x, of, t, self.params.kl_weight, self.params.turned_copies, generator)
         loss.backward()
         self.optimizer.step(lr)
         for name, part in parts.items():
             sums[name] = sums.get(name, 0) + part
         return lr
 
-    def quarter_turn(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def quarter_turn(self, x: torch.Tensor, of: Known, generator: torch.Generator) -> tuple[torch.Tensor, Known]:
         """Turn a batch by a random multiple of 90 degrees (180 when not square): exact, and against overfitting."""
-        if not self.net.spec.rotation:
-            return x
+        if not self.net.spec.rotation or self.net.spec.angle_sd is not None:
+            return x, of
         step = 1 if x.shape[2] == x.shape[3] else 2
-        return torch.rot90(x, step * int(torch.randint(0, 4, (1,), generator=generator)), (2, 3))
+        turns = step * int(torch.randint(0, 4, (1,), generator=generator))
+        target = None if of.target is None else torch.rot90(of.target, turns, (2, 3))
+        return torch.rot90(x, turns, (2, 3)), of._replace(target=target)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -104,8 +113,9 @@ class Training:
             return {}
         generator = torch.Generator().manual_seed(self.params.seed)
         total, recon, n = 0.0, 0.0, 0
-        for x in self.batches.held_out():
-            _, parts = losses(self.net, x.to(self.device), 1.0, self.params.kl_weight, 0.0, generator)
+        for x, index in self.batches.held_out():
+            of = known(self.given, index).to(self.device)
+            _, parts = losses(self.net, x.to(self.device), of, 1.0, self.params.kl_weight, 0.0, generator)
             total, recon = total + float(parts["loss"]) * len(x), recon + float(parts["reconstruction"]) * len(x)
             n += len(x)
         return {"val_loss": total / n, "val_reconstruction": recon / n}
@@ -121,7 +131,7 @@ class Training:
     def settle(self) -> None:
         """Settle what the data leave open, on at most 20 000 of the training patches."""
         index = self.batches.train[:: max(1, len(self.batches.train) // 20_000)]
-        settle(self.net, list(self.batches.take(index)))
+        settle(self.net, [(x, known(self.given, k)) for x, k in self.batches.take(index)])
 
     def model(self, stopped: bool = False) -> Model:
         """Return the model as it is now."""
@@ -163,9 +173,10 @@ class Training:
 
 def fit(
     patches: Patches,
-    spec: RVAE | None = None,
+    spec: VAESpec | None = None,
     params: FitParams | None = None,
     *,
+    given: Given | None = None,
     on_checkpoint: OnCheckpoint | None = None,
     resume_from: ModelState | None = None,
     init: Model | None = None,
@@ -179,8 +190,10 @@ def fit(
     patches : Patches
         In any units: the model keeps the mean and standard deviation of its training data, a pair a channel.
         Patches with NaN or inf are left out. Streamed from disk in bounded memory when larger than 2 GB.
-    spec : RVAE
+    spec : VAESpec
     params : FitParams
+    given : Given, optional
+        What is known of the patches beside their pixels.
     on_checkpoint : callable, optional
         Given a :class:`~atomscope.data.ModelState` at the start, every ``checkpoint_every`` epochs and at the end.
     resume_from : ModelState, optional
@@ -205,11 +218,13 @@ def fit(
     TrainingError
         If every patch is the same constant, or the loss is no longer finite.
     """
-    spec, params = spec or RVAE(), params or FitParams()
+    spec, params = spec or VAESpec(), params or FitParams()
     device = find_device(params.device)
+    given = _checked(spec, given, len(patches))
     batches = Batches(patches, params.batch_size, params.validation, params.seed)
+    LIKELIHOODS[spec.likelihood].check(batches.low, batches.high)
     spec = _with_symmetry(spec, batches, init, resume_from)
-    run = Training(_start(spec, batches, params, init), params, batches, device)
+    run = Training(_start(spec, batches, params, init, given), params, batches, given, device)
     if resume_from is not None:
         _check_same(spec, batches, resume_from.spec, resume_from.window, resume_from.channels, "resume_from")
         run.restore(resume_from)
@@ -237,22 +252,33 @@ def fit(
     return run.model()
 
 
-def _with_symmetry(spec: RVAE, batches: Batches, init: Model | None, resume_from: ModelState | None) -> RVAE:
+def _with_symmetry(spec: VAESpec, batches: Batches, init: Model | None, resume_from: ModelState | None) -> VAESpec:
     """Return the specification with its symmetry: as given, as it was, or found from at most 2000 patches."""
     if not spec.rotation:
         return spec.model_copy(update={"symmetry": 1})
     if spec.symmetry is not None:
         return spec
     if init is not None or resume_from is not None:
-        was = init.spec.symmetry if init is not None else RVAE(**resume_from.spec).symmetry if resume_from else None
+        was = init.spec.symmetry if init is not None else VAESpec(**resume_from.spec).symmetry if resume_from else None
         return spec.model_copy(update={"symmetry": was or 1})
     index = batches.train[:: max(1, len(batches.train) // 2000)]
-    order = find_symmetry(torch.cat(list(batches.take(index))))
+    order = find_symmetry(torch.cat([x for x, _ in batches.take(index)]))
     log.info("symmetry of the patches: %s", f"turns by 1/{order}" if order > 1 else "none")
     return spec.model_copy(update={"symmetry": order})
 
 
-def _start(spec: RVAE, batches: Batches, params: FitParams, init: Model | None) -> VAE:
+def _checked(spec: VAESpec, given: Given | None, n: int) -> Given | None:
+    """Return what is known, checked against what the model wants to know."""
+    wanted = {"condition": bool(spec.conditions), "label": spec.labels is not None}
+    for name, want in wanted.items():
+        if want and getattr(given, name, None) is None:
+            raise InputError(f"fit: the model has {name}s ({spec.conditions or spec.labels}); give them with given=")
+    if given is not None and given.label is not None and int(given.label.max(initial=-1)) >= spec.classes:
+        raise InputError(f"fit: label {int(given.label.max())} is out of range: the model has {spec.classes} classes")
+    return None if given is None else given.check(n)
+
+
+def _start(spec: VAESpec, batches: Batches, params: FitParams, init: Model | None, given: Given | None) -> VAE:
     """Return the network that a run begins with."""
     if init is not None:
         _check_same(spec, batches, init.spec.model_dump(), init.window, init.channels, "init")
@@ -261,16 +287,22 @@ def _start(spec: RVAE, batches: Batches, params: FitParams, init: Model | None) 
         net.turn.zero_()
         net.idle.zero_()
         return net
-    net = build(spec, batches.window, batches.channels, params.seed)
+    facts = None if given is None or not spec.conditions else given.condition
+    net = build(spec, batches.window, batches.channels, params.seed, 0 if facts is None else facts.shape[1])
     net.offset.copy_(torch.from_numpy(batches.offset))
     net.scale.copy_(torch.from_numpy(batches.scale))
+    if facts is not None:
+        some = facts[batches.train].astype(np.float64)
+        sd = some.std(0)
+        net.known_offset.copy_(torch.from_numpy(some.mean(0)))
+        net.known_scale.copy_(torch.from_numpy(np.where(sd > 0, sd, 1)))
     if spec.noise is not None:
         net.noise_var.copy_((spec.noise / net.scale) ** 2)
     return net
 
 
 def _check_same(
-    spec: RVAE, batches: Batches, other: dict[str, Any], window: tuple[int, int], channels: int, what: str
+    spec: VAESpec, batches: Batches, other: dict[str, Any], window: tuple[int, int], channels: int, what: str
 ) -> None:
     wanted = {**spec.model_dump(), "window": tuple(batches.window), "channels": batches.channels}
     came = {**other, "window": tuple(window), "channels": channels}

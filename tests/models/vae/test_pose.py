@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.integrate import quad
 
-from atomscope.models.rvae.pose import canvas_side, kl_circle, kl_normal, place, turn
+from atomscope.models.vae.pose import Pose, canvas_side, kl_circle, kl_normal, place, turn
 
 
 def spot(window: tuple[int, int], row: float, col: float, sigma: float = 1.5) -> torch.Tensor:
@@ -26,13 +26,13 @@ def centroid(image: torch.Tensor) -> tuple[float, float]:
 
 
 def test_a_quarter_turn_takes_plus_col_to_plus_row():
-    out = place(spot((41, 41), 0.0, 6.0), (31, 31), torch.tensor([math.pi / 2]), None)
+    out = place(spot((41, 41), 0.0, 6.0), (31, 31), Pose(torch.tensor([math.pi / 2])))
     assert centroid(out) == pytest.approx((6.0, 0.0), abs=0.01)
 
 
 def test_the_shift_is_in_the_laboratory_frame_whatever_the_angle():
     angle = torch.tensor([0.7])
-    out = place(spot((41, 41), 0.0, 4.0), (31, 31), angle, torch.tensor([[2.0, -3.0]]))
+    out = place(spot((41, 41), 0.0, 4.0), (31, 31), Pose(angle, torch.tensor([[2.0, -3.0]])))
     assert centroid(out) == pytest.approx((4 * math.sin(0.7) + 2.0, 4 * math.cos(0.7) - 3.0), abs=0.02)
 
 
@@ -40,20 +40,20 @@ def test_the_shift_is_in_the_laboratory_frame_whatever_the_angle():
 def test_a_window_that_is_not_square_does_not_shear(window):
     side = canvas_side(window, True, (2, 2))
     for a in np.linspace(-3, 3, 7):
-        out = place(spot(side, 0.0, 4.0, 2.5), window, torch.tensor([a], dtype=torch.float32), None)
+        out = place(spot(side, 0.0, 4.0, 2.5), window, Pose(torch.tensor([a], dtype=torch.float32)))
         wanted = spot(window, 4 * math.sin(a), 4 * math.cos(a), 2.5)
         assert float((out - wanted).abs().max()) < 0.04  # bilinear blur
 
 
 def test_zero_pose_returns_the_picture():
     x = torch.rand(3, 2, 9, 12)
-    torch.testing.assert_close(place(x, (9, 12), torch.zeros(3), torch.zeros(3, 2)), x, atol=1e-5, rtol=0)
+    torch.testing.assert_close(place(x, (9, 12), Pose(torch.zeros(3), torch.zeros(3, 2))), x, atol=1e-5, rtol=0)
 
 
 def test_turn_agrees_with_place():
     v = torch.tensor([[3.0, 1.0]])
     a = torch.tensor([2.1])
-    moved = place(spot((41, 41), 3.0, 1.0), (31, 31), a, None)
+    moved = place(spot((41, 41), 3.0, 1.0), (31, 31), Pose(a))
     assert centroid(moved) == pytest.approx(tuple(turn(v, a)[0].tolist()), abs=0.01)
 
 

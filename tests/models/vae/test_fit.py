@@ -10,8 +10,8 @@ from atomscope.data import ModelState, Patches, Progress
 from atomscope.data.params import RVAE, FitParams
 from atomscope.errors import InputError, ShapeError, TrainingError
 from atomscope.models import Model, auto_epochs, encode, fit
-from atomscope.models.rvae import batches
-from models.rvae.motifs import make
+from atomscope.models.vae import batches
+from models.vae.motifs import make
 
 SPEC = RVAE(hidden=16)
 QUICK = FitParams(epochs=4, batch_size=40, checkpoint_every=1)
@@ -195,7 +195,7 @@ def test_data_larger_than_memory_are_streamed(patches, monkeypatch, tmp_path):
     store[:] = patches.values
     many = batches.Batches(Patches.from_array(store), 40, 0.1, 0)
     assert many.streamed and many.block == 25
-    seen = torch.cat(list(many.epoch(0)))
+    seen = torch.cat([x for x, _ in many.epoch(0)])
     assert len(seen) == many.steps * many.batch_size
     assert len(torch.unique(seen.flatten(1), dim=0)) == len(seen)  # no patch twice in an epoch
     train = torch.from_numpy(patches.values[many.train])

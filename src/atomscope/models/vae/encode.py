@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
 import pandas as pd
 import torch
 
-from atomscope.data import OnProgress, Patches, ShouldStop, check_stop, report
+from atomscope.data import Given, OnProgress, Patches, ShouldStop, check_stop, report
+from atomscope.errors import InputError
 from atomscope.models.device import find_device
-from atomscope.models.rvae.batches import rows
-from atomscope.models.rvae.encoders import Posterior
-from atomscope.models.rvae.model import Model
+from atomscope.models.vae.batches import rows
+from atomscope.models.vae.codes import mean_code
+from atomscope.models.vae.encoders import Posterior
+from atomscope.models.vae.known import known
+from atomscope.models.vae.model import Model
 
 NOT_FINITE = "patch holds NaN or inf: not encoded"
 
 
 def column_names(model: Model, errors: bool = True) -> list[str]:
     """Return the names of the columns that :func:`encode` writes, in order (without ``flag``)."""
-    latent = model.spec.latent_dim
-    names = [f"z{i + 1}" for i in range(latent)] + [f"z{i + 1}_sd" for i in range(latent)]
-    if model.spec.rotation:
+    spec = model.spec
+    names = _with_sd(f"z{i + 1}" for i in range(spec.latent_dim))
+    if spec.rotation:
         names += ["angle", "angle_sd"]
-    if model.spec.translation:
+    if spec.translation:
         names += ["shift_row", "shift_col", "shift_row_sd", "shift_col_sd"]
+    if spec.scaling:
+        names += ["scale", "scale_sd"]
+    if spec.classes:
+        names += ["label", "label_probability"]
+    names += _with_sd(f"theta{i + 1}" for i in range(spec.circles))
+    if spec.orientation:
+        names += ["q_w", "q_x", "q_y", "q_z", "orientation_sd"]
     return names + ["reconstruction_error"] * errors
+
+
+def _with_sd(names: Iterable[str]) -> list[str]:
+    names = list(names)
+    return names + [f"{name}_sd" for name in names]
 
 
 def _columns(p: Posterior) -> torch.Tensor:
@@ -35,6 +51,16 @@ def _columns(p: Posterior) -> torch.Tensor:
         parts += [p.angle[:, None], torch.exp(p.angle_log_sd)[:, None]]
     if p.shift is not None and p.shift_log_sd is not None:
         parts += [p.shift, torch.exp(p.shift_log_sd)]
+    if p.log_scale is not None and p.scale_log_sd is not None:
+        scale = torch.exp(p.log_scale)[:, None]  # (n, 1)
+        parts += [scale, scale * torch.exp(p.scale_log_sd)[:, None]]
+    if p.logits is not None:
+        best = p.logits.softmax(1).max(1)
+        parts += [best.indices[:, None].float(), best.values[:, None]]
+    if p.circles is not None and p.circles_log_sd is not None:
+        parts += [p.circles, torch.exp(p.circles_log_sd)]
+    if p.frame is not None and p.frame_log_sd is not None:
+        parts += [torch.where(p.frame[:, :1] < 0, -p.frame, p.frame), torch.exp(p.frame_log_sd)[:, None]]
     return torch.cat(parts, dim=1)  # (n, columns)
 
 
@@ -43,6 +69,7 @@ def encode(
     model: Model,
     patches: Patches,
     *,
+    given: Given | None = None,
     batch_size: int = 1000,
     device: str = "auto",
     errors: bool = False,
@@ -57,6 +84,8 @@ def encode(
     patches : Patches
         Of the window and channels of the model; read ``batch_size`` at a time, so a zarr array or a memmap
         larger than memory will do.
+    given : Given, optional
+        What is known of them; needed by a model with conditions.
     batch_size : int
     device : {"auto", "cpu", "cuda", "mps"}
     errors : bool
@@ -77,11 +106,13 @@ def encode(
     ShapeError
         If the patches have another window or other channels than the model.
     InputError
-        If the device is not there.
+        If the device is not there, or what a model with conditions wants to know is not given.
     Stopped
         If asked to stop; ``partial`` is the table of the patches done.
     """
     model.check(patches)
+    if model.net.layout.conditions and (given is None or given.check(len(patches)).condition is None):
+        raise InputError(f"encode: this model wants to know {', '.join(model.spec.conditions)} of every patch")
     where = find_device(device)
     net = model.net if where.type == "cpu" else copy.deepcopy(model.net).to(where)
     names = column_names(model, errors)
@@ -95,10 +126,12 @@ def encode(
         check_stop(should_stop, partial(finished, start))
         stop = min(start + batch_size, n)
         x = net.standardise(torch.from_numpy(rows(patches.values, start, stop)).to(where))  # (b, channels, rows, cols)
-        p = net.encode(x)
+        condition = net.standardise_known(known(given, np.arange(start, stop)).to(where).condition)
+        p = net.encode(x, condition)
         table = _columns(p)  # (b, columns)
         if errors:
-            error = (x - net.decode(p.z, p.angle, p.shift)).square().mean((1, 2, 3))  # (b,)
+            expected = net.standardise(net.restore(net.decode(mean_code(p, condition), p.pose)))
+            error = (x - expected).square().mean((1, 2, 3))  # (b,)
             table = torch.cat((table, error[:, None]), dim=1)  # (b, columns + 1)
         bad = ~torch.isfinite(x.flatten(1).sum(1))  # (b,)
         table[bad] = float("nan")
@@ -109,6 +142,8 @@ def encode(
 
 def _table(values: np.ndarray, names: list[str], site: np.ndarray, order: int) -> pd.DataFrame:
     table = pd.DataFrame(values, columns=names, index=pd.Index(site, name="site"))
+    if "label" in table.columns:
+        table["label"] = table["label"].fillna(-1).astype(np.int32)
     if order > 1:
         table["angle_order"] = np.int8(order)
     table["flag"] = ""

@@ -16,15 +16,18 @@ colour.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from atomscope.models.layers import Dense
-from atomscope.models.rvae.align import compare, polar, synchronise
-from atomscope.models.rvae.pose import turn
-from atomscope.models.rvae.vae import ANCHORS, VAE
+from atomscope.models.vae.align import compare, polar, synchronise
+from atomscope.models.vae.codes import mean_code
+from atomscope.models.vae.encoders import Posterior
+from atomscope.models.vae.known import Known
+from atomscope.models.vae.network import ANCHORS, VAE
+from atomscope.models.vae.pose import Pose, turn
 
 #: Drawings below which nothing can be said of their likeness.
 FEWEST = 30
@@ -35,8 +38,11 @@ log = logging.getLogger(__name__)
 
 
 @torch.no_grad()
-def settle(net: VAE, batches: Sequence[Tensor]) -> None:
-    """Settle the gauge of a trained network on some of its patches, each (n, channels, rows, cols) in its own units."""
+def settle(net: VAE, batches: Sequence[tuple[Tensor, Known]]) -> None:
+    """Settle the gauge of a trained network on some of its patches.
+
+    Each batch is of patches (n, channels, rows, cols) in their own units and of what is known of them.
+    """
     was_training = net.training
     net.eval()
     settle_order(net, batches)
@@ -46,10 +52,10 @@ def settle(net: VAE, batches: Sequence[Tensor]) -> None:
     net.train(was_training)
 
 
-def settle_order(net: VAE, batches: Iterable[Tensor]) -> None:
+def settle_order(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:
     """Sort the latents by how much they say: z1 has the means of the largest variance."""
     n = net.spec.latent_dim
-    read = [net.encoder(net.standardise(x.to(net.offset.device))).z for x in batches]
+    read = [_read(net.encoder, net, x, known)[0].z for x, known in batches]
     if n < 2 or not read:
         return
     order = torch.cat(read).var(0, correction=0).argsort(descending=True, stable=True)  # (latent,)
@@ -58,10 +64,10 @@ def settle_order(net: VAE, batches: Iterable[Tensor]) -> None:
     assert isinstance(first, Dense)
     for values in (head.weight, head.bias):
         values[: 2 * n] = values[both]
-    first.weight[:] = first.weight[:, order]
+    first.weight[:, :n] = first.weight[:, order]
 
 
-def settle_idle(net: VAE, batches: Iterable[Tensor]) -> None:
+def settle_idle(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:
     """Set ``net.idle`` for latents in which no patch differs from the others by more than its own uncertainty.
 
     The variance of their means is below .01 (the usual threshold of an active unit), and, so that a latent of a rare
@@ -74,7 +80,7 @@ def settle_idle(net: VAE, batches: Iterable[Tensor]) -> None:
     Y. Burda, R. Grosse and R. Salakhutdinov, "Importance weighted autoencoders", ICLR 2016, section 5.2.
     """
     net.idle.zero_()
-    read = [net.encoder(net.standardise(x.to(net.offset.device))) for x in batches]
+    read = [_read(net.encoder, net, x, known)[0] for x, known in batches]
     if not net.spec.latent_dim or not read:
         return
     z, sd = torch.cat([p.z for p in read]), torch.cat([p.z_log_sd.exp() for p in read])  # (all, latent) twice
@@ -88,7 +94,7 @@ def settle_idle(net: VAE, batches: Iterable[Tensor]) -> None:
         log.info("latents that say nothing: %s", ", ".join(f"z{i + 1}" for i in torch.nonzero(idle).flatten().tolist()))
 
 
-def settle_centres(net: VAE, batches: Iterable[Tensor], ridge: float = 1e-3) -> None:
+def settle_centres(net: VAE, batches: Iterable[tuple[Tensor, Known]], ridge: float = 1e-3) -> None:
     """Set ``net.centre`` so that the shifts of the given patches are as small as the likelihood leaves them.
 
     The centre is linear in the decoder's features h(z): least squares of -R(-angle) shift on h.
@@ -97,21 +103,23 @@ def settle_centres(net: VAE, batches: Iterable[Tensor], ridge: float = 1e-3) -> 
     ----------
     net : VAE
         In evaluation mode.
-    batches : iterable of Tensor, shape (n, channels, rows, cols)
-        Patches in their own units.
+    batches : iterable of (Tensor, Known)
+        Patches (n, channels, rows, cols) in their own units, and what is known of them.
     ridge : float
         Relative ridge of the least squares.
     """
     net.centre.zero_()
     net.turn.zero_()
     features, wanted = [], []
-    for x in batches:
-        p = net.encode(net.standardise(x.to(net.offset.device)))
+    for x, known in batches:
+        p, condition = _read(net.encode, net, x, known)
         if p.shift is None:
             break
-        h = net.features(p.z)  # (n, hidden)
+        h = net.features(mean_code(p, condition))  # (n, hidden)
         features.append(torch.cat((h, torch.ones_like(h[:, :1])), dim=1).double().cpu())  # (n, hidden + 1)
-        wanted.append(-(p.shift if p.angle is None else turn(p.shift, -p.angle)).double().cpu())  # (n, 2)
+        back = p.shift if p.angle is None else turn(p.shift, -p.angle)  # (n, 2)
+        back = back if p.log_scale is None else back * torch.exp(-p.log_scale)[:, None]  # (n, 2)
+        wanted.append(-back.double().cpu())  # (n, 2)
     if not features:
         return
     a, b = torch.cat(features), torch.cat(wanted)  # (all, hidden + 1), (all, 2)
@@ -121,7 +129,7 @@ def settle_centres(net: VAE, batches: Iterable[Tensor], ridge: float = 1e-3) -> 
     net.centre.copy_(torch.linalg.solve(gram + penalty, a.T @ b).float())
 
 
-def settle_turns(net: VAE, batches: Iterable[Tensor]) -> None:
+def settle_turns(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:
     """Set ``net.turn`` so that like shapes are drawn in one orientation, whatever their latents.
 
     The drawings of ``ANCHORS`` of the patches are compared; other latents follow the nearest anchor.
@@ -130,21 +138,32 @@ def settle_turns(net: VAE, batches: Iterable[Tensor]) -> None:
     ----------
     net : VAE
         In evaluation mode, its centres settled.
-    batches : iterable of Tensor, shape (n, channels, rows, cols)
-        Patches in their own units.
+    batches : iterable of (Tensor, Known)
+        Patches (n, channels, rows, cols) in their own units, and what is known of them.
     """
     net.turn.zero_()
-    if not (net.spec.rotation and net.spec.latent_dim):
+    if not (net.spec.rotation and net.layout.size):
         return
-    z = torch.cat([net.encode(net.standardise(x.to(net.offset.device))).z for x in batches])  # (all, latent)
+    read = [_read(net.encode, net, x, known) for x, known in batches]
+    z = torch.cat([mean_code(p, condition) for p, condition in read])  # (all, code)
     if len(z) < FEWEST:
         return
-    z = z[torch.linspace(0, len(z) - 1, min(ANCHORS, len(z))).long().to(z.device)]  # (anchors, latent)
+    z = z[torch.linspace(0, len(z) - 1, min(ANCHORS, len(z))).long().to(z.device)]  # (anchors, code)
     zero = z.new_zeros(len(z))
-    drawn = net.decode(z, zero, zero[:, None].expand(-1, 2) if net.spec.translation else None)
+    shift = zero[:, None].expand(-1, 2) if net.spec.translation else None
+    drawn = net.decode(z, Pose(zero, shift, zero if net.spec.scaling else None))  # (anchors, channels, rows, cols)
     rings = polar(drawn.cpu(), max(2, min(net.window) // 2 - 1))  # (anchors, circles, angles)
     turns = torch.from_numpy(synchronise(compare(rings))).float()  # (anchors,)
     log.info("orientation of the drawings: %.0f %% turned", 100 * float((turns != 0).float().mean()))
     repeat = torch.arange(ANCHORS) % len(z)
     net.turn_at.copy_(z[repeat.to(z.device)])
     net.turn.copy_(turns[repeat])
+
+
+def _read(
+    reader: Callable[[Tensor, Tensor | None], Posterior], net: VAE, x: Tensor, known: Known
+) -> tuple[Posterior, Tensor | None]:
+    """Return the posterior of patches in their own units, and what is known of them, standardised."""
+    device = net.offset.device
+    condition = net.standardise_known(known.to(device).condition)  # (n, conditions)
+    return reader(net.standardise(x.to(device)), condition), condition

@@ -9,9 +9,10 @@ import torch
 
 from atomscope.data import Patches
 from atomscope.models import encode
-from atomscope.models.rvae.align import ENOUGH_DEG, compare, polar, synchronise
-from atomscope.models.rvae.gauge import settle, settle_order
-from atomscope.models.rvae.pose import place
+from atomscope.models.vae.align import ENOUGH_DEG, compare, polar, synchronise
+from atomscope.models.vae.gauge import settle, settle_order
+from atomscope.models.vae.known import NOTHING
+from atomscope.models.vae.pose import Pose, place
 
 ATOMS = ((0.0, 6.0, 1.0), (7.0, -2.0, 0.7), (-5.0, -4.0, 0.5), (-4.0, 4.0, 0.6))
 
@@ -57,17 +58,17 @@ def test_settling_leaves_every_drawing_as_it_was(small_model, small_truth):
     x = torch.from_numpy(small_truth.patches[:500])[:, None]
     with torch.no_grad():
         p = net.encode(net.standardise(x))
-        before = net.decode(p.z, p.angle, p.shift)
+        before = net.decode(p.z, p.pose)
         net.turn_at[:] = p.z[: len(net.turn_at)]
         net.turn[:] = torch.linspace(-3, 3, len(net.turn))
         q = net.encode(net.standardise(x))
-        torch.testing.assert_close(net.decode(q.z, q.angle, q.shift), before, atol=1e-4, rtol=0)
+        torch.testing.assert_close(net.decode(q.z, q.pose), before, atol=1e-4, rtol=0)
         assert not torch.allclose(q.angle, p.angle, atol=0.5)
         assert float(q.angle.abs().max()) <= math.pi
         torch.testing.assert_close(q.shift, p.shift, atol=1e-4, rtol=0)  # it turns about its own centre
-        settle(net, [x])
+        settle(net, [(x, NOTHING)])
         r = net.encode(net.standardise(x))
-        torch.testing.assert_close(net.decode(r.z, r.angle, r.shift), before, atol=1e-4, rtol=0)
+        torch.testing.assert_close(net.decode(r.z, r.pose), before, atol=1e-4, rtol=0)
     assert not net.training
 
 
@@ -78,16 +79,16 @@ def test_a_latent_that_says_nothing_is_one_number_and_a_rare_defect_keeps_its_la
         head = net.encoder.head
         head.weight[1] *= 1e-2  # the mean of z2
         head.weight[3], head.bias[3] = 0.0, 0.0  # its log standard deviation
-        settle(net, [x])
+        settle(net, [(x, NOTHING)])
         z = net.encode(net.standardise(x)).z
         assert net.idle.tolist() == [0, 1]
         assert len(z[:, 1].unique()) == 1
         assert float(z[:, 0].std()) > 0.1
         odd = torch.cat((x, 1e4 * x[:1]))
-        settle(net, [odd])
+        settle(net, [(odd, NOTHING)])
         assert net.idle.tolist() == [0, 0]
         head.weight[:2] *= 1e-3
-        settle(net, [x])
+        settle(net, [(x, NOTHING)])
         assert net.idle.tolist() == [0, 0]  # nothing is said yet
 
 
@@ -98,10 +99,10 @@ def test_the_first_latent_says_most_and_no_drawing_changes(small_model, small_tr
         first = int(net.encode(net.standardise(x)).z.var(0).argmax())
         net.encoder.head.weight[first] *= 1e-3  # now the other one says more
         p = net.encode(net.standardise(x))
-        before = net.decode(p.z, p.angle, p.shift)
-        settle_order(net, [x])
+        before = net.decode(p.z, p.pose)
+        settle_order(net, [(x, NOTHING)])
         q = net.encode(net.standardise(x))
-        torch.testing.assert_close(net.decode(q.z, q.angle, q.shift), before, atol=1e-4, rtol=0)
+        torch.testing.assert_close(net.decode(q.z, q.pose), before, atol=1e-4, rtol=0)
         assert float(q.z[:, 0].var()) > float(q.z[:, 1].var())
         torch.testing.assert_close(q.z, p.z[:, [1 - first, first]])
         torch.testing.assert_close(q.z_log_sd, p.z_log_sd[:, [1 - first, first]])
@@ -121,5 +122,5 @@ def test_the_gauge_travels_with_the_model(small_model, small_truth):
 
 def test_place_moves_a_picture_whose_own_centre_is_elsewhere():
     picture = drawings(((0.0, 5.0, 1.0),), np.zeros(1), np.zeros(1))
-    centred = place(picture, (21, 21), torch.tensor([1.0]), torch.zeros(1, 2), torch.tensor([[0.0, 5.0]]))
+    centred = place(picture, (21, 21), Pose(torch.tensor([1.0]), torch.zeros(1, 2)), torch.tensor([[0.0, 5.0]]))
     assert np.unravel_index(int(centred.argmax()), (21, 21)) == (10, 10)

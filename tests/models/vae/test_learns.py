@@ -8,7 +8,7 @@ import pytest
 from atomscope.data import Patches
 from atomscope.data.params import RVAE, FitParams
 from atomscope.models import encode, fit
-from models.rvae.motifs import make, scores
+from models.vae.motifs import make, scores
 
 
 def test_a_small_run_finds_angle_shift_and_motif(small_model, small_truth):

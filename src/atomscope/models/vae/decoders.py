@@ -9,17 +9,17 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from atomscope.models.layers import Dense
-from atomscope.models.rvae.pose import canvas_side, picture_points, place
+from atomscope.models.vae.pose import Pose, canvas_side, picture_points, place
 
 
 class Decoder(Protocol):
     """What the model asks of a decoder."""
 
-    def features(self, z: Tensor) -> Tensor:
+    def features(self, code: Tensor) -> Tensor:
         """Return what the drawing is made from, shape (n, hidden)."""
 
-    def __call__(self, z: Tensor, angle: Tensor | None, shift: Tensor | None, centre: Tensor | None) -> Tensor:
-        """Draw latents in a pose, shape (n, channels, rows, cols)."""
+    def __call__(self, code: Tensor, pose: Pose, centre: Tensor | None) -> Tensor:
+        """Draw codes (n, code) in a pose, shape (n, channels, rows, cols)."""
 
 
 class CanvasDecoder(nn.Module):
@@ -33,26 +33,27 @@ class CanvasDecoder(nn.Module):
         window: tuple[int, int],
         channels: int,
         hidden: int,
-        latent: int,
+        code: int,
         rotation: bool,
         reach: tuple[float, float],
+        smallest: float,
     ) -> None:
         super().__init__()
         self.window, self.channels = window, channels
-        self.canvas = canvas_side(window, rotation, reach)
-        self.mix1 = Dense(latent, hidden)
+        self.canvas = canvas_side(window, rotation, reach, smallest)
+        self.mix1 = Dense(code, hidden)
         self.mix2 = Dense(hidden, hidden)
         self.draw = Dense(hidden, channels * self.canvas[0] * self.canvas[1])
 
-    def features(self, z: Tensor) -> Tensor:
+    def features(self, code: Tensor) -> Tensor:
         """Return what the drawing is made from, shape (n, hidden)."""
-        h = leaky_relu(self.mix1(z), 0.1)  # (n, hidden)
+        h = leaky_relu(self.mix1(code), 0.1)  # (n, hidden)
         return leaky_relu(self.mix2(h), 0.1)  # (n, hidden)
 
-    def forward(self, z: Tensor, angle: Tensor | None, shift: Tensor | None, centre: Tensor | None) -> Tensor:
-        """Draw latents (n, latent) at angle (n,), shift (n, 2), the picture's own centre at ``centre`` (n, 2)."""
-        picture = self.draw(self.features(z)).view(-1, self.channels, *self.canvas)  # (n, channels, height, width)
-        return place(picture, self.window, angle, shift, centre)  # (n, channels, rows, cols)
+    def forward(self, code: Tensor, pose: Pose, centre: Tensor | None) -> Tensor:
+        """Draw codes (n, code) in a pose, the picture's own centre at ``centre`` (n, 2)."""
+        picture = self.draw(self.features(code)).view(-1, self.channels, *self.canvas)  # (n, channels, height, width)
+        return place(picture, self.window, pose, centre)  # (n, channels, rows, cols)
 
 
 class CoordinateDecoder(nn.Module):
@@ -71,28 +72,29 @@ class CoordinateDecoder(nn.Module):
         window: tuple[int, int],
         channels: int,
         hidden: int,
-        latent: int,
+        code: int,
         rotation: bool,
         reach: tuple[float, float],
+        smallest: float,
     ) -> None:
         super().__init__()
         self.window, self.channels = window, channels
         self.unit_px = max(window) / 2
-        self.mix1 = Dense(latent, hidden)
+        self.mix1 = Dense(code, hidden)
         self.where = Dense(2, hidden)
         self.mix2 = Dense(hidden, hidden)
         self.mix3 = Dense(hidden, hidden)
         self.draw = Dense(hidden, channels)
 
-    def features(self, z: Tensor) -> Tensor:
+    def features(self, code: Tensor) -> Tensor:
         """Return what the drawing is made from, shape (n, hidden)."""
-        return self.mix1(z)  # (n, hidden)
+        return self.mix1(code)  # (n, hidden)
 
-    def forward(self, z: Tensor, angle: Tensor | None, shift: Tensor | None, centre: Tensor | None) -> Tensor:
-        """Draw latents (n, latent) at angle (n,), shift (n, 2), the picture's own centre at ``centre`` (n, 2)."""
+    def forward(self, code: Tensor, pose: Pose, centre: Tensor | None) -> Tensor:
+        """Draw codes (n, code) in a pose, the picture's own centre at ``centre`` (n, 2)."""
         unit = (self.unit_px, self.unit_px)
-        at = picture_points(self.window, angle, shift, centre, unit).to(z.device)  # (n or 1, rows, cols, 2)
-        h = torch.tanh(3 * self.where(at) + self.features(z)[:, None, None, :])  # (n, rows, cols, hidden)
+        at = picture_points(self.window, pose, centre, unit).to(code.device)  # (n or 1, rows, cols, 2)
+        h = torch.tanh(3 * self.where(at) + self.features(code)[:, None, None, :])  # (n, rows, cols, hidden)
         h = torch.tanh(self.mix2(h))  # (n, rows, cols, hidden)
         h = leaky_relu(self.mix3(h), 0.1)  # (n, rows, cols, hidden)
         return self.draw(h).permute(0, 3, 1, 2)  # (n, channels, rows, cols)

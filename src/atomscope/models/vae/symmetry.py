@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from atomscope.models.rvae.pose import place
+from atomscope.models.vae.pose import Pose, place
 
 #: Orders of rotation that crystals have.
 ORDERS = (2, 3, 4, 6)
@@ -47,7 +47,7 @@ def likeness(x: Tensor, orders: Sequence[int] = ORDERS) -> list[float]:
     still = level(x)  # (n, channels, rows, cols)
 
     def match(part: float) -> float:
-        turned = place(x, (rows, cols), x.new_full((len(x),), 2 * math.pi * part), None)  # (n, channels, rows, cols)
+        turned = place(x, (rows, cols), Pose(x.new_full((len(x),), 2 * math.pi * part)))  # (n, channels, rows, cols)
         return float((still * level(turned)).sum())
 
     any_turn = sum(match(part) for part in _OTHERS) / len(_OTHERS)

@@ -2,7 +2,7 @@
 
 Geometry, for a window of (rows, cols) with centre c and pixels u = (row, col) - c, in px::
 
-    x(u) = picture(R(-angle) (u - shift))
+    x(u) = picture(R(-angle) (u - shift) / scale)
 
 so that a positive angle turns the picture from +col towards +row (clockwise on screen), and the shift is in the
 laboratory frame: it says where the centre of the picture lies in the window, whatever the angle.
@@ -12,18 +12,35 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
 
+class Pose(NamedTuple):
+    """Where pictures lie in n windows; parts that there are not are None.
+
+    Attributes
+    ----------
+    angle : Tensor, shape (n,), rad
+    shift : Tensor, shape (n, 2), (row, col) px
+    log_scale : Tensor, shape (n,)
+        Logarithm of the magnification.
+    """
+
+    angle: Tensor | None = None
+    shift: Tensor | None = None
+    log_scale: Tensor | None = None
+
+    def rows(self, index: slice | Tensor) -> Pose:
+        """Return the pose of some of the windows."""
+        return Pose(*(None if part is None else part[index] for part in self))
+
+
 def picture_points(
-    window: tuple[int, int],
-    angle: Tensor | None,
-    shift: Tensor | None,
-    centre: Tensor | None = None,
-    unit: tuple[float, float] = (1.0, 1.0),
+    window: tuple[int, int], pose: Pose, centre: Tensor | None = None, unit: tuple[float, float] = (1.0, 1.0)
 ) -> Tensor:
     """Return where in the picture each pixel of the window looks, from the picture's centre.
 
@@ -33,8 +50,7 @@ def picture_points(
     ----------
     window : tuple of int
         (rows, cols).
-    angle : Tensor, shape (n,), rad, or None
-    shift : Tensor, shape (n, 2), (row, col) px, or None
+    pose : Pose
     centre : Tensor, shape (n, 2), (row, col) px, or None
         Where the picture's own centre lies on its canvas.
     unit : tuple of float
@@ -45,7 +61,8 @@ def picture_points(
     Tensor, shape (n or 1, rows, cols, 2)
         (col, row), as ``grid_sample`` wants it.
     """
-    like = next((t for t in (angle, shift, centre) if t is not None), None)
+    angle, shift, log_scale = pose
+    like = next((t for t in (*pose, centre) if t is not None), None)
     n, device = (1, None) if like is None else (len(like), like.device)
     pixels = _pixels(window, device)  # (3, rows * cols)
     if angle is None:
@@ -53,6 +70,8 @@ def picture_points(
     else:
         c, s = torch.cos(angle), torch.sin(angle)  # (n,) twice
         turned = torch.stack((c, s, -s, c), 1).view(n, 2, 2)
+    if log_scale is not None:
+        turned = turned * torch.exp(-log_scale)[:, None, None]  # (n, 2, 2)
     middle = torch.zeros(n, 2, 1, device=device)  # where the middle of the window looks, (col, row)
     if shift is not None:
         middle = turned @ -shift.flip(1)[:, :, None]  # (n, 2, 1)
@@ -78,19 +97,13 @@ def _column(values: tuple[float, float], device: torch.device | None) -> Tensor:
     return torch.tensor(values, device=device)[:, None]  # (2, 1)
 
 
-def place(
-    picture: Tensor,
-    window: tuple[int, int],
-    angle: Tensor | None,
-    shift: Tensor | None,
-    centre: Tensor | None = None,
-) -> Tensor:
-    """Draw pictures (n, channels, height, width) in windows (n, channels, rows, cols), turned and shifted.
+def place(picture: Tensor, window: tuple[int, int], pose: Pose, centre: Tensor | None = None) -> Tensor:
+    """Draw pictures (n, channels, height, width) in windows (n, channels, rows, cols), turned, shifted, magnified.
 
     Bilinear; outside the picture there is 0. ``centre`` (n, 2) is where the picture's own centre lies on its canvas.
     """
     half = tuple(max(k - 1, 1) / 2 for k in picture.shape[2:])
-    grid = picture_points(window, angle, shift, centre, (half[0], half[1]))  # (n or 1, rows, cols, 2)
+    grid = picture_points(window, pose, centre, (half[0], half[1]))  # (n or 1, rows, cols, 2)
     return grid_sample(picture, grid.expand(len(picture), -1, -1, -1), align_corners=True)
 
 
@@ -111,13 +124,16 @@ def turn(vector: Tensor, angle: Tensor) -> Tensor:
     return torch.stack((s * col + c * row, c * col - s * row), dim=1)  # (n, 2)
 
 
-def canvas_side(window: tuple[int, int], rotation: bool, margin: tuple[float, float]) -> tuple[int, int]:
+def canvas_side(
+    window: tuple[int, int], rotation: bool, margin: tuple[float, float], smallest: float = 1.0
+) -> tuple[int, int]:
     """Return (height, width) of a canvas that covers the window in nearly every pose.
 
     With rotation the canvas is a square whose side is the diagonal of the window: the corners of a turned window
-    stay inside; shifts then reach a little out, where the canvas is zero (the mean of the data).
+    stay inside; shifts then reach a little out, where the canvas is zero (the mean of the data). Where pictures are
+    drawn as small as ``smallest``, the window sees more of the canvas.
     """
-    rows, cols = window
+    rows, cols = (math.ceil(n / smallest) for n in window)
     if not rotation:
         return rows + 2 * math.ceil(margin[0]), cols + 2 * math.ceil(margin[1])
     side = math.ceil(math.hypot(rows, cols)) + 1

@@ -1,0 +1,278 @@
+"""The network: an encoder, a pose and a decoder; draws from the posterior and their KL."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from atomscope.data.params import VAESpec
+from atomscope.models.vae.codes import Layout, mean_code
+from atomscope.models.vae.decoders import CanvasDecoder, CoordinateDecoder
+from atomscope.models.vae.encoders import ConvTrunk, Encoder, MLPTrunk, Posterior
+from atomscope.models.vae.likelihoods import LIKELIHOODS
+from atomscope.models.vae.pose import Pose, equivalents, kl_circle, kl_normal, leaning, turn
+
+#: Latents at which the orientation of the drawings is settled (see gauge.py).
+ANCHORS = 256
+#: Log weight by which, among angles that cannot be told apart, that nearest 0 is reported.
+NEAREST = 0.5
+
+
+class Draw(NamedTuple):
+    """One random draw from a posterior; parts that there are not are None. Shapes as in :class:`Posterior`."""
+
+    z: Tensor
+    angle: Tensor | None
+    shift: Tensor | None
+    log_scale: Tensor | None = None
+    circles: Tensor | None = None
+    frame: Tensor | None = None
+
+    @property
+    def pose(self) -> Pose:
+        """The pose of the draw."""
+        return Pose(self.angle, self.shift, self.log_scale)
+
+
+class VAE(nn.Module):
+    """A variational autoencoder whose decoder draws in a pose.
+
+    Built from :class:`~atomscope.data.params.VAESpec`: every part of it that is off is not there. It takes patches in
+    their own units: the offset and scale of the training data are its first layer.
+
+    Parameters
+    ----------
+    spec : VAESpec
+    window : tuple of int
+        (rows, cols) of a patch.
+    channels : int
+    conditions : int
+        How many numbers are known of each patch.
+    """
+
+    offset: Tensor
+    scale: Tensor
+    noise_var: Tensor
+    centre: Tensor
+    turn_at: Tensor
+    turn: Tensor
+    idle: Tensor
+    idle_at: Tensor
+    known_offset: Tensor
+    known_scale: Tensor
+
+    def __init__(self, spec: VAESpec, window: tuple[int, int], channels: int, conditions: int = 0) -> None:
+        super().__init__()
+        self.spec, self.window, self.channels = spec, window, channels
+        self.reach = (spec.max_shift * window[0], spec.max_shift * window[1])
+        self.order = spec.symmetry or 1
+        self.layout = Layout.of(spec, conditions)
+        self.likelihood = LIKELIHOODS[spec.likelihood]
+        trunk = {"mlp": MLPTrunk, "conv": ConvTrunk}[spec.encoder](window, channels, spec.hidden)
+        self.encoder = Encoder(spec, trunk, self.reach, conditions)
+        decoder = {"canvas": CanvasDecoder, "coordinate": CoordinateDecoder}[spec.decoder]
+        smallest = 1 / spec.max_scale if spec.scaling else 1.0
+        self.decoder: nn.Module = decoder(
+            window, channels, spec.hidden, self.layout.size, spec.rotation, self.reach, smallest
+        )
+        self.register_buffer("offset", torch.zeros(channels))
+        self.register_buffer("scale", torch.ones(channels))
+        self.register_buffer("noise_var", torch.ones(channels))  # of standardised values
+        self.register_buffer("centre", torch.zeros(spec.hidden + 1, 2))  # see gauge.py
+        self.register_buffer("turn_at", torch.zeros(ANCHORS, self.layout.size))
+        self.register_buffer("turn", torch.zeros(ANCHORS))  # rad
+        self.register_buffer("idle", torch.zeros(spec.latent_dim))  # 1: this latent says nothing
+        self.register_buffer("idle_at", torch.zeros(spec.latent_dim))
+        if conditions:
+            self.register_buffer("known_offset", torch.zeros(conditions))
+            self.register_buffer("known_scale", torch.ones(conditions))
+
+    @property
+    def chances(self) -> int:
+        """How many standard normal numbers a draw takes."""
+        spec = self.spec
+        return spec.latent_dim + 3 + spec.scaling + spec.circles + 3 * spec.orientation
+
+    def standardise(self, x: Tensor) -> Tensor:
+        """Bring patches (n, channels, rows, cols) to mean 0 and standard deviation 1 of the training data."""
+        per = 1 / self.scale[:, None, None]  # (channels, 1, 1)
+        return torch.addcmul(-self.offset[:, None, None] * per, x, per)  # one pass
+
+    def unstandardise(self, x: Tensor) -> Tensor:
+        """Undo :meth:`standardise`."""
+        return x * self.scale[:, None, None] + self.offset[:, None, None]
+
+    def standardise_known(self, condition: Tensor | None) -> Tensor | None:
+        """Bring what is known (n, conditions) to mean 0 and standard deviation 1 of the training data."""
+        if condition is None or not self.layout.conditions:
+            return None
+        return (condition - self.known_offset) / self.known_scale  # (n, conditions)
+
+    def restore(self, drawn: Tensor) -> Tensor:
+        """Return the patches that are expected of what was drawn, in the units of the data."""
+        return self.likelihood.mean(drawn, self.offset, self.scale)
+
+    def features(self, code: Tensor) -> Tensor:
+        """Return what the decoder draws from, shape (n, hidden)."""
+        features: Callable[[Tensor], Tensor] = self.decoder.features  # type: ignore[assignment]
+        return features(code)  # (n, hidden)
+
+    def own_centre(self, code: Tensor) -> Tensor | None:
+        """Return where the drawing's own centre lies on the canvas for codes (n, code); (n, 2), px.
+
+        None while training: it is settled at the end (see gauge.py).
+        """
+        if self.training or not self.spec.translation:
+            return None
+        h = self.features(code)  # (n, hidden)
+        return h @ self.centre[:-1] + self.centre[-1]  # (n, 2)
+
+    def own_turn(self, code: Tensor) -> Tensor | None:
+        """Return by how much the drawing of codes (n, code) is turned; (n,), rad; None where none is.
+
+        None while training: it is settled at the end (see gauge.py).
+        """
+        if self.training or not self.spec.rotation or not bool(self.turn.any()):
+            return None
+        return self.turn[torch.cdist(code, self.turn_at).argmin(1)]  # (n,)
+
+    def encode(self, x: Tensor, condition: Tensor | None = None) -> Posterior:
+        """Encode standardised patches (n, channels, rows, cols), of which ``condition`` is known, standardised too."""
+        p = self.encoder(x, condition)
+        if self.training:
+            return p if p.lean is None else choose(p, self.order)
+        p = p._replace(z=torch.where(self.idle > 0, self.idle_at, p.z))
+        if p.shift is None and p.angle is None:
+            return p
+        code = mean_code(p, condition)  # (n, code)
+        own, turned = self.own_centre(code), self.own_turn(code)  # (n, 2), (n,)
+        if p.shift is not None and own is not None:
+            moved = own if p.angle is None else turn(own, p.angle)  # (n, 2)
+            p = p._replace(shift=p.shift + (moved if p.log_scale is None else moved * p.log_scale.exp()[:, None]))
+        if p.angle is not None and turned is not None:
+            p = p._replace(angle=wrap(p.angle - turned), lean=None if p.lean is None else turn(p.lean, -turned))
+        return p if p.lean is None else choose(p, self.order)
+
+    def decode(self, code: Tensor, pose: Pose) -> Tensor:
+        """Draw codes (n, code) in a pose, standardised, shape (n, channels, rows, cols)."""
+        turned = self.own_turn(code)  # (n,)
+        if pose.angle is not None and turned is not None:
+            pose = pose._replace(angle=pose.angle + turned)
+        return self.decoder(code, pose, self.own_centre(code))
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Fill every weight and buffer from one generator, so that the seed alone decides."""
+        for name, p in self.named_parameters():
+            with torch.no_grad():
+                if p.ndim == 1:
+                    p.zero_()
+                    continue
+                bound = math.sqrt(6 / max(p.shape[1:].numel(), 1) / 1.01)  # He's for a leaky ReLU
+                if name in ("encoder.head.weight", "decoder.draw.weight"):
+                    bound *= 0.3  # quiet at first: small pictures, latents near the prior
+                p.copy_((2 * torch.rand(p.shape, generator=generator) - 1) * bound)
+        for name, buffer in self.named_buffers():
+            buffer.fill_(1 if name in ("scale", "noise_var", "known_scale") else 0)
+
+
+def build(spec: VAESpec, window: tuple[int, int], channels: int, seed: int = 0, conditions: int = 0) -> VAE:
+    """Make a model on the CPU, its weights decided by ``seed``; the global random state is not touched."""
+    net = VAE(spec, window, channels, conditions)
+    net.initialise(torch.Generator().manual_seed(seed))
+    return net
+
+
+def wrap(angle: Tensor) -> Tensor:
+    """Bring angles to (-pi, pi]."""
+    return math.pi - torch.remainder(math.pi - angle, 2 * math.pi)
+
+
+def choose(p: Posterior, order: int) -> Posterior:
+    """Return the posterior with the likeliest of the equivalent angles; that nearest 0 where they are alike."""
+    assert p.angle is not None and p.lean is not None
+    angles = equivalents(p.angle, order)  # (n, order)
+    best = (leaning(angles, p.lean) + NEAREST * torch.cos(angles)).argmax(1, keepdim=True)  # (n, 1)
+    return p._replace(angle=wrap(angles.gather(1, best)[:, 0]))
+
+
+def draw(p: Posterior, noise: Tensor, order: int = 1, chance: Tensor | None = None) -> Draw:
+    """Draw from a posterior with standard normal ``noise`` (n, chances), by reparameterisation.
+
+    ``chance`` (n,), uniform in (0, 1), decides between the equivalent angles.
+    """
+    n_z = p.z.shape[1]
+    z = p.z + torch.exp(p.z_log_sd) * noise[:, :n_z]  # (n, latent)
+    angle = shift = log_scale = circles = frame = None
+    if p.angle is not None and p.angle_log_sd is not None:
+        angle = p.angle + torch.exp(p.angle_log_sd) * noise[:, n_z]  # (n,)
+        if p.lean is not None and chance is not None:
+            weights = leaning(equivalents(p.angle, order), p.lean).detach().softmax(1)  # (n, order)
+            turns = (weights.cumsum(1)[:, :-1] < chance[:, None]).sum(1)  # (n,)
+            angle = angle + turns * (2 * math.pi / order)  # (n,)
+    if p.shift is not None and p.shift_log_sd is not None:
+        shift = p.shift + torch.exp(p.shift_log_sd) * noise[:, n_z + 1 : n_z + 3]  # (n, 2)
+    at = n_z + 3
+    if p.log_scale is not None and p.scale_log_sd is not None:
+        log_scale = p.log_scale + torch.exp(p.scale_log_sd) * noise[:, at]  # (n,)
+        at += 1
+    if p.circles is not None and p.circles_log_sd is not None:
+        k = p.circles.shape[1]
+        circles = p.circles + torch.exp(p.circles_log_sd) * noise[:, at : at + k]  # (n, k)
+        at += k
+    if p.frame is not None and p.frame_log_sd is not None:
+        small = torch.exp(p.frame_log_sd)[:, None] * noise[:, at : at + 3]  # (n, 3), rad
+        frame = turned_frame(p.frame, small)  # (n, 4)
+    return Draw(z, angle, shift, log_scale, circles, frame)
+
+
+def kl_parts(
+    p: Posterior,
+    reach: tuple[float, float],
+    order: int = 1,
+    *,
+    angle_sd: float | None = None,
+    max_scale: float = 1.5,
+) -> dict[str, Tensor]:
+    """Return the KL of each group to its prior, nats, shape (n,).
+
+    Priors: z N(0, 1); the angle uniform on the circle, or N(0, angle_sd); the shift N(0, reach / 2); the logarithm of
+    the scale N(0, ln(max_scale) / 2); classes, periodic latents and orientations uniform.
+    """
+    parts = {"kl_z": kl_normal(p.z, p.z_log_sd)}
+    if p.angle is not None and p.angle_log_sd is not None:
+        if angle_sd is None:
+            parts["kl_angle"] = kl_circle(torch.exp(p.angle_log_sd))
+        else:
+            parts["kl_angle"] = kl_normal(p.angle[:, None], p.angle_log_sd[:, None], angle_sd)
+        if p.lean is not None:
+            log_weights = leaning(equivalents(p.angle, order), p.lean).detach().log_softmax(1)  # (n, order)
+            parts["kl_angle"] = parts["kl_angle"] + (log_weights.exp() * log_weights).sum(1)
+    if p.shift is not None and p.shift_log_sd is not None:
+        prior = torch.tensor(reach, device=p.shift.device) / 2  # (2,)
+        parts["kl_shift"] = kl_normal(p.shift, p.shift_log_sd, prior)
+    if p.log_scale is not None and p.scale_log_sd is not None:
+        parts["kl_scale"] = kl_normal(p.log_scale[:, None], p.scale_log_sd[:, None], math.log(max_scale) / 2)
+    if p.logits is not None:
+        log_q = p.logits.log_softmax(1)  # (n, classes)
+        parts["kl_class"] = (log_q.exp() * log_q).sum(1) + math.log(p.logits.shape[1])
+    if p.circles_log_sd is not None:
+        parts["kl_circles"] = kl_circle(torch.exp(p.circles_log_sd)).sum(1)
+    if p.frame_log_sd is not None:
+        # A narrow normal on the tangent space against the uniform density 1 / (8 pi^2) of rotations by Euler angles,
+        # 1 / pi^2 in quaternions' half sphere, whose lengths are half the angles: 8 pi^2 in rotation vectors.
+        parts["kl_frame"] = math.log(8 * math.pi**2) - 3 * (p.frame_log_sd + 0.5 * math.log(2 * math.pi * math.e))
+    return parts
+
+
+def turned_frame(frame: Tensor, vector: Tensor) -> Tensor:
+    """Turn unit quaternions (n, 4) by rotation vectors (n, 3), rad, in their own frames; shape (n, 4)."""
+    half = vector / 2  # (n, 3)
+    length = half.norm(dim=1, keepdim=True)  # (n, 1)
+    v = half * torch.sinc(length / math.pi)  # (n, 3)
+    w0, v0, w1 = frame[:, :1], frame[:, 1:], torch.cos(length)  # (n, 1), (n, 3), (n, 1)
+    w = w0 * w1 - (v0 * v).sum(1, keepdim=True)  # (n, 1)
+    return torch.cat((w, w0 * v + w1 * v0 + torch.linalg.cross(v0, v)), 1)  # (n, 4)
