@@ -158,7 +158,7 @@ class Model:
             p = self.net.encode(self.net.standardise(x), condition)
             out.append(self.net.restore(self.net.decode(mean_code(p, condition), p.pose)).numpy())
         whole = np.concatenate(out)
-        return whole[:, 0] if len(patches.values.shape) == 3 else x
+        return whole[:, 0] if len(patches.values.shape) == 3 else whole
 
     def manifold(self, n: int | Sequence[int] = 8, extent: float = 2.0) -> np.ndarray:
         """Draw a grid of the first two latents: row = z1, column = z2, others 0, angle and shift 0.
