@@ -5,12 +5,12 @@ from typing import Literal
 import pytest
 from qtpy.QtWidgets import QComboBox, QLineEdit
 
-from atomscope.data.params import RVAE, ClusterParams, CropParams, FindParams, FitParams, GridParams, Params, field
+from atomscope.data.params import ClusterParams, CropParams, FindParams, FitParams, GridParams, Params, VAESpec, field
 from atomscope.errors import ParameterError
 from atomscope.widgets.form import ParamsForm
 
 
-@pytest.mark.parametrize("cls", [FindParams, GridParams, CropParams, RVAE, FitParams, ClusterParams])
+@pytest.mark.parametrize("cls", [FindParams, GridParams, CropParams, VAESpec, FitParams, ClusterParams])
 def test_a_fresh_form_gives_the_defaults(qtbot, cls):
     form = ParamsForm(cls)
     qtbot.addWidget(form)
@@ -24,7 +24,7 @@ def test_a_fresh_form_gives_the_defaults(qtbot, cls):
         CropParams(window_px=(24, 40), window_nm=1.25, edge="pad"),
         CropParams(window_px=17, window_nm=(1.5, 2.5)),
         FitParams(epochs=3, learning_rate=0.0015, patience=4, seed=11),
-        RVAE(latent_dim=3, rotation=False, noise=0.5),
+        VAESpec(latent_dim=3, rotation=False, noise=0.5),
         ClusterParams(method="kmeans", n_clusters=4),
     ],
 )
@@ -132,7 +132,7 @@ def test_bounds_are_those_of_the_parameter_class(qtbot):
 
 
 def test_a_form_is_narrow_enough_for_a_dock(qtbot):
-    for cls in (FindParams, CropParams, RVAE, FitParams, ClusterParams):
+    for cls in (FindParams, CropParams, VAESpec, FitParams, ClusterParams):
         form = ParamsForm(cls)
         qtbot.addWidget(form)
         if form.fold is not None:
