@@ -84,7 +84,7 @@ class DropoutCommittee:
         net, chance = self.finder.fast, torch.Generator().manual_seed(self.seed)
         gains = [net.draw_gains(chance) for _ in range(self.passes)]
         for tile in self.finder.tiles(image, apron=_APRON + _NEAR):
-            seen = net.encode(tile.pixels.contiguous(memory_format=torch.channels_last))
+            seen = net.encode(tile.pixels)
             members = [_vote(tile, torch.sigmoid(net.decode(*seen, gains=g)), self.finder.curve) for g in gains]
             yield Votes(tile.row, tile.col, np.stack(members))
 
@@ -147,7 +147,7 @@ class Ensemble:
     def votes(self, image: np.ndarray) -> Iterator[Votes]:
         """Yield what the members say, tile by tile."""
         for tile in self.members[0].tiles(image, apron=_APRON + _NEAR):
-            pixels = tile.pixels.contiguous(memory_format=torch.channels_last)
+            pixels = tile.pixels
             members = [_vote(tile, torch.sigmoid(m.fast(pixels)), m.curve) for m in self.members]
             yield Votes(tile.row, tile.col, np.stack(members))
 

@@ -12,6 +12,8 @@ _BLOCK, _WIDTH = 8, 3.0
 REACH = 2 * _BLOCK * (int(3 * _WIDTH) + 1)
 #: Where the contrast is far below that of the whole image there is nothing but the detector's zero.
 _LEAST = 1e-3
+#: Rows that are filtered for spots at a time: a convolution of two channels takes many times their memory.
+_ROWS = 256
 
 
 def even_contrast(x: Tensor) -> Tensor:
@@ -52,10 +54,13 @@ def spot_response(x: Tensor, width: float) -> Tensor:
     curved = (1 - at**2) * smooth
     curved = curved - smooth * (curved.sum() / smooth.sum())  # a constant has no spots
     norm = (2 * (curved.square().sum() * smooth.square().sum() + (curved * smooth).sum().square())).sqrt()
-    x = _mirrored(_mirrored(x, reach, 2), reach, 3)
     down = torch.stack((curved, smooth)).view(2, 1, -1, 1)
-    along = torch.stack((smooth, curved)).view(1, 2, 1, -1)
-    return conv2d(conv2d(x, down), along / norm)  # (n, 1, rows, cols)
+    along = torch.stack((smooth, curved)).view(1, 2, 1, -1) / norm
+    out, x = torch.empty_like(x), _mirrored(x, reach, 2)
+    for top in range(0, out.shape[2], _ROWS):
+        rows = out[:, :, top : top + _ROWS]  # (n, 1, some, cols)
+        rows.copy_(conv2d(conv2d(_mirrored(x.narrow(2, top, rows.shape[2] + 2 * reach), reach, 3), down), along))
+    return out
 
 
 def _spread(blocks: Tensor, like: Tensor) -> Tensor:

@@ -96,7 +96,8 @@ class Finder:
         numpy.ndarray, shape (rows, cols), float32
             0 to 1; the same whatever the tiles: each is shown with all that its answer depends on.
         """
-        return self.answers(image).max(0)
+        every = self.answers(image)  # (classes, rows, cols)
+        return every[0] if len(every) == 1 else every.max(0)
 
     @torch.inference_mode()
     def answers(self, image: np.ndarray) -> np.ndarray:
@@ -122,7 +123,7 @@ class Finder:
         return beta_curve(*self.calibration)
 
     def _ask(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self.fast(x.contiguous(memory_format=torch.channels_last)))
+        return torch.sigmoid(self.fast(x))
 
     def to_state(self) -> ModelState:
         """Return the finder as plain data for a model file."""
