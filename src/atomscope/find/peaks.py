@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -74,8 +77,57 @@ def _maxima_of_rows(response: np.ndarray, top: int, end: int) -> np.ndarray:
     return np.stack((row + top, col))
 
 
+@dataclass(frozen=True)
+class Maxima:
+    """The maxima of a map.
+
+    Attributes
+    ----------
+    place : numpy.ndarray, shape (n, 2), float64, px
+        In raster order of their pixels.
+    height : numpy.ndarray, shape (n,)
+        Of their pixels, in the map's own type.
+    shape : tuple of int
+        Of the map, (rows, cols).
+    """
+
+    place: np.ndarray
+    height: np.ndarray
+    shape: tuple[int, int]
+
+
+def maxima_of_strips(strips: Iterable[np.ndarray]) -> Maxima:
+    """Return the maxima of a map that comes strip by strip, to the last bit what the whole map would give.
+
+    Parameters
+    ----------
+    strips : iterable of numpy.ndarray, shape (some rows, cols)
+        One below the other; at least one.
+    """
+    places, heights = [], []
+    ahead = iter(strips)
+    held, before, first = next(ahead), 0, 0  # a strip, how many rows of the one above it shows, its own first row
+    for below in chain(ahead, [None]):
+        seen = held if below is None else np.concatenate([held, below[:1]])
+        row, col = local_maxima(seen)
+        own = (row >= before) & (row < len(held))
+        row, col = row[own], col[own]
+        moved_row, moved_col = _moved(seen, row, col)
+        places.append(np.c_[row + (first - before) + moved_row, col + moved_col])
+        heights.append(seen[row, col])
+        first += len(held) - before
+        if below is not None:
+            held, before = np.concatenate([held[-1:], below]), 1
+    return Maxima(np.concatenate(places), np.concatenate(heights), (first, held.shape[1]))
+
+
 def subpixel(response: np.ndarray, row: np.ndarray, col: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Refine integer maxima by a quadratic through the 3 x 3 neighbourhood; at most half a pixel."""
+    moved_row, moved_col = _moved(response, row, col)
+    return row + moved_row, col + moved_col
+
+
+def _moved(response: np.ndarray, row: np.ndarray, col: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, cols = response.shape
     up, down = np.maximum(row - 1, 0), np.minimum(row + 1, rows - 1)
     left, right = np.maximum(col - 1, 0), np.minimum(col + 1, cols - 1)
@@ -93,7 +145,7 @@ def subpixel(response: np.ndarray, row: np.ndarray, col: np.ndarray) -> tuple[np
     safe = np.where(ok, det, 1.0)
     dr = np.where(ok, -(hcc * gr - hrc * gc) / safe, 0.0)
     dc = np.where(ok, -(hrr * gc - hrc * gr) / safe, 0.0)
-    return row + np.clip(dr, -0.5, 0.5), col + np.clip(dc, -0.5, 0.5)
+    return np.clip(dr, -0.5, 0.5), np.clip(dc, -0.5, 0.5)
 
 
 def drop_close(positions: np.ndarray, strength: np.ndarray, distance: float) -> np.ndarray:
