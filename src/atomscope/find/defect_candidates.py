@@ -166,11 +166,12 @@ def _extremes(found: Difference) -> pd.DataFrame:
     for _ in range(_TURNS):
         table = _extremes_of(image / found.noise)
         place, height = table[["row", "col"]].to_numpy(np.float64), table["height"].to_numpy(np.float64)
+        first = np.flatnonzero(height > _STRONG)
         # In each turn only what is no ring of another.
-        first = (height > _STRONG) & drop_close(place, height, 2 * SLOW * found.width)
-        if not first.any():
+        first = first[drop_close(place[first], height[first], 2 * SLOW * found.width)]
+        if not len(first):
             break
-        strong.append(table[first])
+        strong.append(table.iloc[first])
         frame = Frame(rest, None)
         width = width or measure_width(frame, place[first], found.width / _MIDDLE)
         weighed = weigh(frame, place[first], width)
