@@ -62,13 +62,13 @@ def weigh(frame: Frame, place: np.ndarray, sigma: float) -> Weighed:
         Finite, n >= 1.
     sigma : float, px
     """
-    height, rest = _fit(frame, place, sigma)
+    height, rest = fit_heights(frame, place, sigma)
     noise = _noise(rest, sigma)
     return Weighed(height, noise * _inflation(place, sigma), rest, noise)
 
 
-def _fit(frame: Frame, place: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the heights, shape (n,), and what they and the background leave of the frame."""
+def fit_heights(frame: Frame, place: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return what :func:`weigh` does without its errors: heights, shape (n,), and the rest, shape (rows, cols)."""
     image = frame.image.astype(np.float64)
     lines = _lines(place, sigma, image.shape)
     shapes = _shapes(lines, image.shape)  # (pixels, n)
@@ -91,7 +91,7 @@ def measure_width(frame: Frame, place: np.ndarray, spacing: float) -> float:
     """Return the width of round columns that leaves least of a frame, px."""
 
     def left(log_width: float) -> float:
-        return float((_fit(frame, place, float(np.exp(log_width)))[1] ** 2).sum())
+        return float((fit_heights(frame, place, float(np.exp(log_width)))[1] ** 2).sum())
 
     low, high = (float(np.log(max(0.6, f * spacing))) for f in _WIDTHS)
     if high <= low:
@@ -121,9 +121,9 @@ def unseen(frame: Frame, weighed: Weighed, place: np.ndarray, sigma: float) -> n
     return found[drop_close(found, height, _APART * sigma)]
 
 
-def settle(weighed: Weighed, place: np.ndarray, height: np.ndarray, sigma: float) -> np.ndarray:
-    """Move columns to where what is left of the frame draws them, by one column width at most; shape (n, 2), px."""
-    filtered = [ndimage.gaussian_filter(weighed.rest, sigma, order=order, mode="nearest") for order in ((1, 0), (0, 1))]
+def settle(rest: np.ndarray, place: np.ndarray, height: np.ndarray, sigma: float) -> np.ndarray:
+    """Move columns to where the rest of a frame draws them, by one column width at most; shape (n, 2), px."""
+    filtered = [ndimage.gaussian_filter(rest, sigma, order=order, mode="nearest") for order in ((1, 0), (0, 1))]
     # What a shift d of a column leaves is -d times the slope of its Gaussian, whose own filtered slope is known.
     at = (place[:, 0], place[:, 1])
     step = [ndimage.map_coordinates(f, at, order=1, mode="nearest") for f in filtered]
