@@ -28,7 +28,7 @@ _SHELLS, _ROUND = (3, 6), 12
 _SPACING, _FAR = 5.0, 4.0
 
 
-def among(image: np.ndarray, place: np.ndarray, width: float) -> np.ndarray:
+def among(image: np.ndarray, place: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
     """Measure how places stand among the columns round them.
 
     Parameters
@@ -41,15 +41,17 @@ def among(image: np.ndarray, place: np.ndarray, width: float) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray, shape (n, SURROUNDINGS), float64
+    measures : numpy.ndarray, shape (n, SURROUNDINGS), float64
         Of each place the height over that of the columns round it and over the frame's; the mean height of the 3 and
         of the 6 nearest neighbours over that of the columns round it; the distance of the nearest one, and the mean
         distance of the 3 and of the 6 nearest, in spacings. All less 1. Then their squares and products: a class may
         be what is neither high nor low, and what is high on one sublattice is low on another.
+    first : numpy.ndarray, shape (n,), bool
+        Of several places on one clear column the nearest to its top; and all that are on none.
     """
     column, height, rest = _columns(image, width)
     if len(column) < 2 or not len(place):
-        return np.zeros((len(place), SURROUNDINGS))
+        return np.zeros((len(place), SURROUNDINGS)), np.ones(len(place), bool)
     usual = float(height.mean())
     k = min(_ROUND + 2, len(column))
     distance, at = cKDTree(column).query(place, k=k)
@@ -67,8 +69,16 @@ def among(image: np.ndarray, place: np.ndarray, width: float) -> np.ndarray:
     base += [_mean(high[:, :n], usual) / around for n in _SHELLS]
     base += [_mean(far[:, :n], _FAR) for n in (1, *_SHELLS)]
     x = np.clip(np.stack(base, 1), -1.0, 1.0 + _FAR) - 1.0  # (n, 7)
-    first, second = np.triu_indices(x.shape[1])
-    return np.concatenate([x, x[:, first] * x[:, second]], 1)
+    one, other = np.triu_indices(x.shape[1])
+    return np.concatenate([x, x[:, one] * x[:, other]], 1), _first(at[:, 0], distance[:, 0], own)
+
+
+def _first(column: np.ndarray, distance: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Keep of the places on a column the nearest; bool, shape (n,)."""
+    order = np.lexsort((distance, column))
+    again = np.zeros(len(column), bool)
+    again[order[1:]] = column[order[1:]] == column[order[:-1]]
+    return ~(again & own)
 
 
 def _columns(image: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

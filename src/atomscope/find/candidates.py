@@ -72,7 +72,8 @@ def candidates(
     at = np.clip(np.rint(place).astype(int), 0, np.array(maps.shape[1:]) - 1)
     features = top[:, at[:, 0], at[:, 1]].T.astype(np.float64)  # (n, k)
     if image is not None:
-        features = np.concatenate([features, among(image, place, width)], 1)
+        measured, first = among(image, place, width)
+        place, features = place[first], np.concatenate([features, measured], 1)[first]
     return Candidates(place, features)
 
 
