@@ -81,7 +81,9 @@ class Taught:
             width, threshold, polarity = float(told["width_px"]), float(told["threshold"]), told["polarity"]
             pixel = None if pixel is None else float(pixel)
             around = int(told.get("surroundings", 0))
-            sound = around in (0, SURROUNDINGS) and 0 < width < 1e4 and 0 < threshold < 1 and (pixel is None or pixel > 0)
+            sound = (
+                around in (0, SURROUNDINGS) and 0 < width < 1e4 and 0 < threshold < 1 and (pixel is None or pixel > 0)
+            )
             if not classes or len(set(classes)) != len(classes) or len(peaked) != len(classes) or not sound:
                 raise ValueError(f"classes {classes}, width {width}, threshold {threshold}")
             if polarity not in ("bright", "dark"):

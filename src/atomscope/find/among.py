@@ -68,7 +68,7 @@ def among(image: np.ndarray, place: np.ndarray, width: float) -> tuple[np.ndarra
     base = [here / around, here / usual]
     base += [_mean(high[:, :n], usual) / around for n in _SHELLS]
     base += [_mean(far[:, :n], _FAR) for n in (1, *_SHELLS)]
-    x = np.clip(np.stack(base, 1), -1.0, 1.0 + _FAR) - 1.0  # (n, 7)
+    x = np.clip(np.stack(base, 1), 0.0, 1.0 + _FAR) - 1.0  # (n, 7); beside a bright column less than nothing is left
     one, other = np.triu_indices(x.shape[1])
     return np.concatenate([x, x[:, one] * x[:, other]], 1), _first(at[:, 0], distance[:, 0], own)
 

@@ -53,7 +53,7 @@ class Judge:
 
 
 def fit_judge(
-    features: np.ndarray, answer: np.ndarray, classes: int, around: int = 0, strength: float = 0.3, freedom: float = 3.0
+    features: np.ndarray, answer: np.ndarray, classes: int, around: int = 0, strength: float = 0.3, freedom: float = 0.2
 ) -> Judge:
     """Fit a judge.
 
@@ -65,9 +65,11 @@ def fit_judge(
     classes : int
     around : int
         The last so many features tell what lies round a spot.
-    strength, freedom : float
-        Inverse of the penalty on weights of standardised features, and of that on what lies round a spot: those are
-        measured, and the same whatever the network has learnt.
+    strength : float
+        Inverse of the penalty on weights of standardised features.
+    freedom : float
+        The same for what lies round a spot, for each example of the rarest class: of many measurements a few examples
+        tell little; between ``strength`` and ten times that.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -79,7 +81,8 @@ def fit_judge(
         offsets[seen[0]] = 0.0
         return Judge(mean, spread, weights, offsets)
     gain = np.ones(x.shape[1])
-    gain[x.shape[1] - around :] = np.sqrt(freedom / strength)
+    rarest = np.bincount(answer)[seen].min()
+    gain[x.shape[1] - around :] = np.sqrt(np.clip(freedom * rarest / strength, 1.0, 10.0))
     model = LogisticRegression(C=strength, max_iter=1000).fit(x * gain, answer)
     if len(seen) == 2:
         weights[seen[1]], offsets[seen] = model.coef_[0] * gain, [0.0, model.intercept_[0]]

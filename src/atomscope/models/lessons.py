@@ -189,7 +189,9 @@ def _noisier(image: np.ndarray, seed: int) -> list[np.ndarray]:
 @lru_cache(maxsize=4)
 def _slow_lines(side: int) -> Tensor:
     """Return how three numbers become a smooth line, shape (3, side)."""
-    lines = interpolate(torch.eye(3)[None, :, :, None].expand(1, 3, 3, 3), size=(side, 3), mode="bicubic", align_corners=True)
+    lines = interpolate(
+        torch.eye(3)[None, :, :, None].expand(1, 3, 3, 3), size=(side, 3), mode="bicubic", align_corners=True
+    )
     return lines[0, :, :, 1].clone()
 
 

@@ -19,19 +19,20 @@ def class_lines(finder: Any) -> list[str]:
     Returns
     -------
     list of str
-        A line for each class, in the finder's order; none for a finder that was not taught.
+        A line for each class, in the finder's order; none for a finder that was not taught, or of which nothing is
+        known by class.
     """
-    if finder.taught is None:
+    examples, expected = finder.meta.get("annotated", {}), finder.meta.get("expected_f1_by_class")
+    if finder.taught is None or not expected:
         return []
-    examples, expected = finder.meta.get("annotated", {}), finder.meta.get("expected_f1_by_class", {})
-    return [_line(name, examples.get(name), expected.get(name)) for name in finder.taught.classes]
+    return [_line(name, int(examples.get(name, 0)), expected.get(name)) for name in finder.taught.classes]
 
 
-def _line(name: str, examples: int | None, f1: float | None) -> str:
-    told = f"{name}: " + ("" if examples is None else f"{examples} example{'' if examples == 1 else 's'}, ")
+def _line(name: str, examples: int, f1: float | None) -> str:
+    told = f"{name}: {examples} example{'' if examples == 1 else 's'}, "
     if f1 is None:
-        return told + "too few marks to say how many will be found" + (": mark more" if examples is not None else "")
+        return told + "too few marks to say how many will be found: mark more"
     if f1 < POOR:
         return told + f"{'none' if f1 == 0 else 'few'} will be found (F1 to be expected {f1:.2f}): mark more"
     told += f"F1 to be expected {f1:.2f}"
-    return told + (", a guess from so few: mark more" if examples is not None and examples < FEW else "")
+    return told + (", a guess from so few: mark more" if examples < FEW else "")

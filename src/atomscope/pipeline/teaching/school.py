@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 #: Steps of the last training, and of each of those that only tell what the network is worth where it did not learn.
 STEPS, STEPS_NEW, FOLD = 240, 1500, 0.5
-#: Of several classes all trainings are as long: answers part as a training goes on, and the judge must know those of the
-#: last. Then each may be shorter.
+#: Of several classes all trainings are as long: answers part as a training goes on, and the judge must know those of
+#: the last. Then each may be shorter.
 STEPS_CLASSES, FOLD_CLASSES = 140, 1.0
 #: From so many annotated sites on, more of the network may move.
 _MANY, _VERY_MANY = 40, 150

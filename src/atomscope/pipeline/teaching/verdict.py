@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _REACH = 2.2
 #: Two maxima of one map nearer than this are one, in units of the column width.
 _APART = 1.5
+#: Into how many turns spots are dealt, to be judged by a judge of the others.
+_TURNS = 5
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Verdict:
 
 
 def surroundings(classes: int) -> int:
-    """Return how many measurements of what lies round a spot are weighed: a lone class is no matter of its neighbours."""
+    """Return how many measurements of what lies round a spot are weighed: a lone class does not ask its neighbours."""
     return SURROUNDINGS if classes > 1 else 0
 
 
@@ -107,22 +109,28 @@ def judged(seen: list[Spots], classes: int) -> Verdict:
 
 
 def _by_class(seen: list[Spots], classes: int, threshold: float) -> tuple[float, ...]:
-    """Return how well each class is found by a judge that learnt from the other parts; NaN without other parts.
+    """Return how well each class is found by a judge of other spots; NaN where no network was asked about other parts.
 
-    A judge that is asked about its own examples knows every rare one.
+    A judge that is asked about its own examples knows every rare one. It is fitted without a fifth of the spots of each
+    class in turn and asked about those: nearly as many examples as the last one has.
     """
     from atomscope.models.judge import fit_judge
 
     if len(seen) < 2:
         return (float("nan"),) * classes
-    right, said = np.zeros(classes), np.zeros(classes)
-    for k, part in enumerate(seen):
-        others = [s for i, s in enumerate(seen) if i != k]
-        features, answers = (np.concatenate([getattr(s, name) for s in others]) for name in ("features", "answers"))
-        each = fit_judge(features, answers, classes, surroundings(classes)).probability(part.features)  # (n, classes)
-        found = np.where(each.sum(1) > threshold, each.argmax(1) + 1, 0)
-        for c in range(classes):
-            said[c] += (found == c + 1).sum()
-            right[c] += ((found == c + 1) & (part.answers == c + 1)).sum()
+    features, answers = np.concatenate([s.features for s in seen]), np.concatenate([s.answers for s in seen])
+    turn = np.zeros(len(answers), int)
+    for what in np.unique(answers):
+        mine = np.flatnonzero(answers == what)
+        turn[mine] = np.arange(len(mine)) % _TURNS
+    found = np.zeros(len(answers), int)
+    for k in range(_TURNS):
+        judge = fit_judge(features[turn != k], answers[turn != k], classes, surroundings(classes))
+        each = judge.probability(features[turn == k])  # (n, classes)
+        found[turn == k] = np.where(each.sum(1) > threshold, each.argmax(1) + 1, 0)
     marked = np.sum([s.marked for s in seen], axis=0)
-    return tuple((2 * right / np.maximum(said + marked, 1)).tolist())
+    out = []
+    for c in range(classes):
+        said, right = found == c + 1, (found == c + 1) & (answers == c + 1)
+        out.append(2 * float(right.sum()) / max(float(said.sum() + marked[c]), 1.0))
+    return tuple(out)
