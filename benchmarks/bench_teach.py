@@ -104,7 +104,7 @@ def movies(seeds: range, start, clicks: bool, steps=None) -> None:
                 f"    {name}, seed {seed}, {len(annotated)} sites: { {k: round(v, 3) for k, v in got.items()} }, "
                 f"{seconds[-1]:.0f} s ({time.process_time() - work:.0f} s of one core), "
                 f"width {model.taught.width_px:.2f}, threshold {model.taught.threshold:.2f}, "
-                f"expected {model.meta['expected_f1']}",
+                f"expected {model.meta['expected_f1']}, {model.meta['expected_f1_by_class']}",
                 flush=True,
             )
         print(f"  {name}: worst { {k: round(v, 3) for k, v in worst.items()} }, {max(seconds):.0f} s", flush=True)

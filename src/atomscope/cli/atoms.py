@@ -68,6 +68,8 @@ def teach(
     path = pipeline.save_finder(finder, out)
     told = ", ".join(f"{n} {name}" for name, n in finder.meta["annotated"].items())
     click.echo(f"taught on {told}; F1 to be expected {finder.meta['expected_f1']:.3f} -> {path}")
+    for line in pipeline.class_lines(finder):
+        click.echo(f"  {line}")
 
 
 @click.command()

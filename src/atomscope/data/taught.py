@@ -14,6 +14,8 @@ def is_finder(thing: object) -> bool:
 
 
 Polarity = Literal["bright", "dark"]
+#: How many numbers tell how a place stands among the columns round it (``find/among.py``): 7, and their products.
+SURROUNDINGS = 35
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Taught:
     polarity : {"bright", "dark"}
     threshold : float
         Least probability of a site, 0 to 1.
+    surroundings : int
+        How many measurements of what lies round a spot its judge weighs: none where there is one class.
     """
 
     classes: tuple[str, ...]
@@ -41,6 +45,7 @@ class Taught:
     pixel_nm: float | None = None
     polarity: Polarity = "bright"
     threshold: float = 0.5
+    surroundings: int = 0
 
     def width_in(self, pixel_nm: float | None) -> float:
         """Return the width to expect in an image whose pixels have a size (None: not known), px."""
@@ -57,6 +62,7 @@ class Taught:
             "pixel_nm": self.pixel_nm,
             "polarity": self.polarity,
             "threshold": self.threshold,
+            "surroundings": self.surroundings,
         }
 
     @classmethod
@@ -74,11 +80,14 @@ class Taught:
             pixel = told.get("pixel_nm")
             width, threshold, polarity = float(told["width_px"]), float(told["threshold"]), told["polarity"]
             pixel = None if pixel is None else float(pixel)
-            sound = 0 < width < 1e4 and 0 < threshold < 1 and (pixel is None or pixel > 0)
+            around = int(told.get("surroundings", 0))
+            sound = (
+                around in (0, SURROUNDINGS) and 0 < width < 1e4 and 0 < threshold < 1 and (pixel is None or pixel > 0)
+            )
             if not classes or len(set(classes)) != len(classes) or len(peaked) != len(classes) or not sound:
                 raise ValueError(f"classes {classes}, width {width}, threshold {threshold}")
             if polarity not in ("bright", "dark"):
                 raise ValueError(f"polarity {polarity!r}")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"what this finder was taught is damaged ({type(error).__name__}: {error})") from error
-        return cls(classes, peaked, width, pixel, polarity, threshold)
+        return cls(classes, peaked, width, pixel, polarity, threshold, around)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from atomscope.find.among import among
 from atomscope.find.peaks import drop_close, local_maxima, subpixel
 
 #: Answers (log odds) and filter responses (deviations) below these are not worth judging.
@@ -28,7 +29,14 @@ class Candidates:
     features: np.ndarray
 
 
-def candidates(maps: np.ndarray, peaked: tuple[bool, ...], plain: int, apart: float) -> Candidates:
+def candidates(
+    maps: np.ndarray,
+    peaked: tuple[bool, ...],
+    plain: int,
+    apart: float,
+    image: np.ndarray | None = None,
+    width: float = 0.0,
+) -> Candidates:
     """Take the maxima of the answers and of one plain filter; its minima too where some class is dark.
 
     Parameters
@@ -41,6 +49,10 @@ def candidates(maps: np.ndarray, peaked: tuple[bool, ...], plain: int, apart: fl
         Which map is the plain filter at the columns' scale.
     apart : float
         Two maxima of one map nearer than this are one, px.
+    image : numpy.ndarray, shape (rows, cols), float32, optional
+        Given where there are several classes: how a place stands among its neighbours is then measured too.
+    width : float
+        Column width in it, px.
     """
     places = []
     sources = [(maps[c], _LEAST_ANSWER) for c in range(len(peaked))]
@@ -58,7 +70,11 @@ def candidates(maps: np.ndarray, peaked: tuple[bool, ...], plain: int, apart: fl
     place = np.concatenate(places)
     top = ndimage.maximum_filter(maps, (1, 3, 3), mode="nearest")
     at = np.clip(np.rint(place).astype(int), 0, np.array(maps.shape[1:]) - 1)
-    return Candidates(place, top[:, at[:, 0], at[:, 1]].T.astype(np.float64))
+    features = top[:, at[:, 0], at[:, 1]].T.astype(np.float64)  # (n, k)
+    if image is not None:
+        measured, first = among(image, place, width)
+        place, features = place[first], np.concatenate([features, measured], 1)[first]
+    return Candidates(place, features)
 
 
 def answers_of(found: np.ndarray, places: np.ndarray, which: np.ndarray, reach: float) -> np.ndarray:

@@ -99,7 +99,14 @@ def detect_by_taught(
         Class of each site.
     """
     image = zoom_to(network, frame.image, width_px)
-    found = candidates(network.maps(image), taught.peaked, network.plain, _APART * network.unit_px)
+    found = candidates(
+        network.maps(image),
+        taught.peaked,
+        network.plain,
+        _APART * network.unit_px,
+        image if taught.surroundings else None,
+        network.unit_px,
+    )
     each = network.judge_spots(found.features)  # (n, classes)
     which = each.argmax(1) if len(each) else np.zeros(0, int)
     p = each.sum(1)

@@ -172,7 +172,10 @@ class Finder:
             taught = Taught.from_dict(state.spec["taught"]) if state.spec.get("taught") else None
             outputs = 1 if taught is None else len(taught.classes)
             net = UNet((widths[0], widths[1], widths[2]), outputs)
-            judge = Judge.from_table(state.tensors["judge"], outputs, outputs + MEASURES) if taught else None
+            judge = None
+            if taught is not None:
+                weighed = outputs + MEASURES + taught.surroundings
+                judge = Judge.from_table(state.tensors["judge"], outputs, weighed)
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
             raise InputError(f"this finder's description is damaged ({type(error).__name__}: {error})") from error
         wanted = {name: t for name, t in net.state_dict().items() if t.is_floating_point()}

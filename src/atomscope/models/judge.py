@@ -52,7 +52,9 @@ class Judge:
         return cls(t[0, :-1], t[1, :-1], t[2:, :-1], t[2:, -1])
 
 
-def fit_judge(features: np.ndarray, answer: np.ndarray, classes: int, strength: float = 0.3) -> Judge:
+def fit_judge(
+    features: np.ndarray, answer: np.ndarray, classes: int, around: int = 0, strength: float = 0.3, freedom: float = 0.2
+) -> Judge:
     """Fit a judge.
 
     Parameters
@@ -61,8 +63,13 @@ def fit_judge(features: np.ndarray, answer: np.ndarray, classes: int, strength: 
     answer : numpy.ndarray, shape (n,), int
         0: background, else 1 + class.
     classes : int
+    around : int
+        The last so many features tell what lies round a spot.
     strength : float
         Inverse of the penalty on weights of standardised features.
+    freedom : float
+        The same for what lies round a spot, for each example of the rarest class: of many measurements a few examples
+        tell little; between ``strength`` and ten times that.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -73,9 +80,12 @@ def fit_judge(features: np.ndarray, answer: np.ndarray, classes: int, strength: 
     if len(seen) == 1:
         offsets[seen[0]] = 0.0
         return Judge(mean, spread, weights, offsets)
-    model = LogisticRegression(C=strength, max_iter=1000).fit(x, answer)
+    gain = np.ones(x.shape[1])
+    rarest = np.bincount(answer)[seen].min()
+    gain[x.shape[1] - around :] = np.sqrt(np.clip(freedom * rarest / strength, 1.0, 10.0))
+    model = LogisticRegression(C=strength, max_iter=1000).fit(x * gain, answer)
     if len(seen) == 2:
-        weights[seen[1]], offsets[seen] = model.coef_[0], [0.0, model.intercept_[0]]
+        weights[seen[1]], offsets[seen] = model.coef_[0] * gain, [0.0, model.intercept_[0]]
     else:
-        weights[seen], offsets[seen] = model.coef_, model.intercept_
+        weights[seen], offsets[seen] = model.coef_ * gain, model.intercept_
     return Judge(mean, spread, weights, offsets)

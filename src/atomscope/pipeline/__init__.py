@@ -62,6 +62,7 @@ from atomscope.pipeline.show import (
 from atomscope.pipeline.structures import save_structure, structure, structure_layers
 from atomscope.pipeline.teaching import train_finder
 from atomscope.pipeline.teaching.annotations import read_annotations
+from atomscope.pipeline.teaching.card import class_lines
 from atomscope.pipeline.teaching.files import read_annotation_file, read_regions_file
 from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
 from atomscope.pipeline.walls import (
@@ -86,6 +87,7 @@ __all__ = [
     "activation_map",
     "apply_run",
     "as_stack",
+    "class_lines",
     "cluster",
     "compare",
     "comparison_layers",

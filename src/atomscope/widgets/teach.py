@@ -176,10 +176,11 @@ class TeachWidget(Panel):
             self.card.setText("A finder of columns of any kind (not taught).")
         else:
             told = ", ".join(f"{n} {name}" for name, n in finder.meta.get("annotated", {}).items())
-            self.card.setText(
+            text = (
                 f"Finds {', '.join(finder.taught.classes)}; taught on {told}. Site width "
                 f"{finder.taught.width_px:.1f} px; F1 to be expected {finder.meta.get('expected_f1', np.nan):.2f}."
             )
+            self.card.setText("\n".join([text, *pipeline.class_lines(finder)]))
         self._allow()
 
     def _failed(self, error: BaseException) -> None:

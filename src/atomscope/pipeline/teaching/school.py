@@ -16,7 +16,7 @@ from atomscope.errors import Stopped
 from atomscope.pipeline.teaching.annotations import Annotations
 from atomscope.pipeline.teaching.lessons import make_lessons, parted, pixel_nm
 from atomscope.pipeline.teaching.log import Log, key_of
-from atomscope.pipeline.teaching.verdict import Spots, Verdict, judged, spots_of
+from atomscope.pipeline.teaching.verdict import Spots, Verdict, judged, spots_of, surroundings
 
 if TYPE_CHECKING:
     from atomscope.models.finder import Finder
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 #: Steps of the last training, and of each of those that only tell what the network is worth where it did not learn.
 STEPS, STEPS_NEW, FOLD = 240, 1500, 0.5
+#: Of several classes all trainings are as long: answers part as a training goes on, and the judge must know those of
+#: the last. Then each may be shorter.
+STEPS_CLASSES, FOLD_CLASSES = 140, 1.0
 #: From so many annotated sites on, more of the network may move.
 _MANY, _VERY_MANY = 40, 150
 #: How often the watched frame is searched while training.
@@ -51,7 +54,9 @@ class School:
         n = len(told.table)
         auto = "last" if n < _MANY else "decoder" if n < _VERY_MANY else "all"
         self.movable = auto if params.movable == "auto" else params.movable
-        self.steps = params.steps or (STEPS if start is not None else STEPS_NEW)
+        several = len(told.classes) > 1
+        usual = STEPS_NEW if start is None else STEPS_CLASSES if several else STEPS
+        self.steps, self.fold = params.steps or usual, FOLD_CLASSES if several and start is not None else FOLD
         self.done = self.total = 0
 
     def run(self, checkpoint: str | Path | None) -> Finder:
@@ -63,7 +68,7 @@ class School:
             key_of([a for x in self.lessons for a in (x.image, x.places, x.which, x.weight)] + weights, told),
         )
         parts = parted(self.lessons, len(self.told.table))
-        short = max(1, round(FOLD * self.steps))
+        short = max(1, round(self.fold * self.steps))
         self.total = len(parts) * short + self.steps
         seen = [self._seen(self._teach(book, f"part {k}", some, short), held) for k, (some, held) in enumerate(parts)]
         known = self._judged(seen) if parts else None
@@ -133,6 +138,7 @@ class School:
             pixel_nm(self.stack),
             self.params.polarity,
             verdict.threshold,
+            surroundings(len(self.told.classes)),
         )
         counts = self.told.table["kind"].value_counts()
         return run.finder(
@@ -144,5 +150,9 @@ class School:
             frames=list(self.told.frames),
             movable=self.movable,
             expected_f1=round(verdict.f1, 4),
+            expected_f1_by_class={
+                name: round(f1, 4) if np.isfinite(f1) else None
+                for name, f1 in zip(self.told.classes, verdict.f1_by_class, strict=True)
+            },
             params=self.params.model_dump(mode="json"),
         )
