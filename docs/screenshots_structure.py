@@ -14,6 +14,8 @@ def drive() -> None:
     import napari
     from qtpy.QtCore import Qt
 
+    from atomscope.widgets.canvas import camera_of
+
     viewer = napari.Viewer(title="napari-atomscope", show=True)
     viewer.window.resize(1600, 1000)
     viewer.open_sample(PLUGIN, "graphene_stone_wales")
@@ -35,8 +37,9 @@ def drive() -> None:
     marks = read.found.defects
     spot = marks[marks["name"] == "stone-wales"].iloc[0]
     nm = viewer.layers[0].scale[-1]
-    viewer.camera.center = (spot["row"] * nm, spot["col"] * nm)
-    viewer.camera.zoom *= 4
+    camera = camera_of(viewer)
+    camera.center = (spot["row"] * nm, spot["col"] * nm)
+    camera.zoom *= 4
     shoot(viewer, "structure_rings")
     viewer.close()
 

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
+from types import SimpleNamespace
 
 import pytest
+
+from atomscope.widgets.canvas import camera_of
 
 #: A movie and some points, scrubbed before and after the points are removed.
 SCRUB = """
@@ -44,3 +48,13 @@ print("fine")
 def test_a_movie_can_be_scrubbed_after_a_layer_was_removed(qapp):
     done = subprocess.run([sys.executable, "-c", SCRUB], capture_output=True, text=True, timeout=120)
     assert "fine" in done.stdout, (done.returncode, done.stderr[-2000:])
+
+
+def test_the_camera_is_reached_without_a_warning_in_old_and_new_napari(make_napari_viewer):
+    viewer = make_napari_viewer()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        camera_of(viewer).zoom = 3.0
+        assert camera_of(viewer).zoom == 3.0
+    old = SimpleNamespace(camera=object())  # before 0.9 a viewer has no scene
+    assert camera_of(old) is old.camera

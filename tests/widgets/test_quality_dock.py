@@ -7,6 +7,7 @@ import pytest
 from napari.layers import Points
 
 from atomscope.simulate import movie
+from atomscope.widgets.canvas import camera_of
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_gaps_pairs_and_mistakes_are_listed_and_the_camera_goes_there(make_napar
     assert (found.features["flag"] == "double").sum() == 2  # not twice
     row = int(np.flatnonzero(widget.places["what"] == "missed")[0])
     widget.go_to(row)
-    np.testing.assert_allclose(viewer.camera.center[-2:], data[7, 1:] * 0.02, atol=1e-6)
+    np.testing.assert_allclose(camera_of(viewer).center[-2:], data[7, 1:] * 0.02, atol=1e-6)
     assert viewer.dims.current_step[0] == data[7, 0]
     assert sum(layer.name.endswith("gaps") for layer in viewer.layers) == 1
 

@@ -17,7 +17,7 @@ from atomscope.find.difference import SLOW, Difference, difference, smoothed
 from atomscope.find.peaks import drop_close, local_maxima, subpixel
 from atomscope.find.prepare import Frame
 from atomscope.find.threshold import expected_maxima
-from atomscope.find.weigh import measure_width, settle, weigh
+from atomscope.find.weigh import fit_heights, measure_width, settle
 
 logger = logging.getLogger(__name__)
 
@@ -166,16 +166,17 @@ def _extremes(found: Difference) -> pd.DataFrame:
     for _ in range(_TURNS):
         table = _extremes_of(image / found.noise)
         place, height = table[["row", "col"]].to_numpy(np.float64), table["height"].to_numpy(np.float64)
+        first = np.flatnonzero(height > _STRONG)
         # In each turn only what is no ring of another.
-        first = (height > _STRONG) & drop_close(place, height, 2 * SLOW * found.width)
-        if not first.any():
+        first = first[drop_close(place[first], height[first], 2 * SLOW * found.width)]
+        if not len(first):
             break
-        strong.append(table[first])
+        strong.append(table.iloc[first])
         frame = Frame(rest, None)
         width = width or measure_width(frame, place[first], found.width / _MIDDLE)
-        weighed = weigh(frame, place[first], width)
-        weighed = weigh(frame, settle(weighed, place[first], weighed.height, width), width)
-        rest = weighed.rest.astype(np.float32)
+        heights, left = fit_heights(frame, place[first], width)
+        _, left = fit_heights(frame, settle(left, place[first], heights, width), width)
+        rest = left.astype(np.float32)
         image = smoothed(rest, found.width)
     return pd.concat([*strong[1:], _extremes_of(image / found.noise)], ignore_index=True)
 

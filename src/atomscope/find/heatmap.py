@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import ndimage
 
 from atomscope.find.backing import clear_columns, height_map, heights_at, weigh
 from atomscope.find.detect import Detection, detect, nearest_spacing, room
-from atomscope.find.peaks import drop_close, local_maxima, subpixel
+from atomscope.find.peaks import drop_close, maxima_of_strips
 from atomscope.find.prepare import Frame
 
 #: Images are not made larger or smaller than by this.
@@ -41,8 +42,8 @@ class Network(Protocol):
     def unit_px(self) -> float:
         """Column width at which it was trained, px."""
 
-    def answer(self, image: np.ndarray) -> np.ndarray:
-        """Return a map with a spot at every column of an image, shape (rows, cols)."""
+    def strips(self, image: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield a map with a spot at every column of an image, shape (some rows, cols), from the top down."""
 
     def probability(self, height: np.ndarray) -> np.ndarray:
         """Return the probability that maxima of these heights are columns."""
@@ -89,14 +90,10 @@ def detect_by_network(
     """
     if seen is None:
         seen = detect(frame, spacing_px=spacing_px, min_separation=min_separation)
-    answer = network.answer(zoom_to(network, frame.image, seen.sigma))
-    row, col = local_maxima(answer)
-    p = network.probability(answer[row, col].astype(np.float64))
+    answer = maxima_of_strips(network.strips(zoom_to(network, frame.image, seen.sigma)))
+    p = network.probability(answer.height.astype(np.float64))
     keep = p > (least := LIKELY if threshold is None else threshold)
-    row, col, p = row[keep], col[keep], p[keep]
-    sub_row, sub_col = subpixel(answer, row, col)
-    place = to_image(np.c_[sub_row, sub_col], frame.image.shape, answer.shape)
-    height = answer[row, col]
+    place, height, p = to_image(answer.place[keep], frame.image.shape, answer.shape), answer.height[keep], p[keep]
     backed = backed and len(p) > 0
     heights = height_map(frame, seen) if backed else frame.image
     if backed:

@@ -16,6 +16,10 @@ _MOST_SPOTS = 60
 #: Amplitudes are known on a grid of this fraction of the averaging width, and interpolated.
 _GRID = 0.5
 _ROUNDS = 4
+#: Columns of the image that a wave is added to at a time: they stay near the processor.
+_BLOCK = 128
+#: Of a Gaussian mean, what is less than this of its middle.
+_NOTHING = 1e-8
 
 
 def bragg_spots(spectrum: Spectrum, shape: tuple[int, int]) -> np.ndarray:
@@ -58,48 +62,84 @@ def lattice_of(image: np.ndarray, weight: np.ndarray, spots: np.ndarray, width_p
     M. J. Hytch, E. Snoeck and R. Kilaas, Ultramicroscopy 74, 131 (1998): amplitude and phase of each spot.
     """
     sides = [_averaging(n, width_px) for n in image.shape]
-    (mean_r, back_r), (mean_c, back_c) = sides
-    norm = np.maximum(mean_r @ weight @ mean_c.T, 1e-3)
-    waves = [_wave(k, sides, image.shape) for k in spots]
-    model = np.zeros(image.shape, np.float64)
+    weight = weight.astype(np.float32)
+    norm = np.maximum(sides[0][0] @ weight @ sides[1][0].T, 1e-3)
+    # The background is a wave of no frequency.
+    waves = [_Wave(k, sides) for k in np.concatenate([np.zeros((1, 2)), spots])]
+    rest = image.astype(np.float32) * weight
+    found: list[np.ndarray | float] = [0.0] * len(waves)
     for _ in range(_ROUNDS):
-        rest = (image - model) * weight
-        model += back_r @ ((mean_r @ rest @ mean_c.T) / norm) @ back_c.T
-        rest = (image - model) * weight
-        for left, right, out, back in waves:
-            # Real products of real and imaginary parts side by side: a frame is never made complex.
-            m = right.shape[1] // 2
-            seen = rest @ right  # (rows, 2 m), m the coarse columns
-            amplitude = left @ (seen[:, :m] + 1j * seen[:, m:]) / norm
-            made = out @ amplitude
-            part = np.concatenate([made.real, -made.imag], axis=1) @ back
-            model += part
-            part *= weight
-            rest -= part
-    return model.astype(np.float32)
+        for n, wave in enumerate(waves):
+            amplitude = (wave.seen_in(rest) / norm).astype(np.complex64)
+            found[n] = found[n] + amplitude
+            wave.add(-amplitude, rest, weight)
+    model = np.zeros(image.shape, np.float32)
+    for wave, amplitude in zip(waves, found, strict=True):
+        wave.add(np.asarray(amplitude), model)
+    return model
 
 
-def _wave(
-    spot: np.ndarray, sides: list[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the averaging matrices of a spot and their ways back, joined with its wave along rows and along columns.
+class _Wave:
+    """A wave over the image, with an amplitude on a coarse grid: read off an image, and added to one.
+
+    Parameters
+    ----------
+    k : numpy.ndarray, shape (2,), rad/px
+    sides : list
+        What :func:`_averaging` says of rows and of columns.
+    """
+
+    def __init__(self, k: np.ndarray, sides: list[tuple[np.ndarray, np.ndarray]]) -> None:
+        (mean_r, back_r), (mean_c, back_c) = sides
+        wave_r, wave_c = (np.exp(1j * w * np.arange(len(back))) for w, (_, back) in zip(k, sides, strict=True))
+        self._left = (mean_r * wave_r.conj()).astype(np.complex64)  # (m, rows)
+        self._out = (wave_r[:, None] * back_r).astype(np.complex64)  # (rows, m)
+        right = (mean_c * wave_c.conj()).T  # (cols, m)
+        back = (2 if k.any() else 1) * (wave_c[:, None] * back_c).T  # (m, cols); a wave is that of k and that of -k
+        # Of a block of columns only those near by are asked, and only those beside it change it.
+        self._right = [(cols, *_few(mean_c.T[cols], right[cols].T)) for cols in _blocks(len(back_c))]
+        self._back = [(cols, *_few(back_c[cols], back[:, cols].conj())) for cols in _blocks(len(back_c))]
+
+    def seen_in(self, image: np.ndarray) -> np.ndarray:
+        """Return the mean of the demodulated image over each Gaussian, shape (m, m), complex64."""
+        seen = np.zeros((len(image), len(self._left)), np.complex64)  # (rows, m)
+        # Real products of real and imaginary parts side by side: a frame is never made complex.
+        parts = seen.view(np.float32)  # (rows, 2 m)
+        for cols, few, right in self._right:
+            parts[:, few] += image[:, cols] @ right.T
+        return np.asarray(self._left @ seen)
+
+    def add(self, amplitude: np.ndarray, image: np.ndarray, weight: np.ndarray | None = None) -> None:
+        """Add the wave to an image in place, times the weights."""
+        parts = (self._out @ amplitude).view(np.float32)  # (rows, 2 m)
+        for cols, few, back in self._back:
+            part = parts[:, few] @ back
+            image[:, cols] += part if weight is None else part * weight[:, cols]
+
+
+def _blocks(n: int) -> list[slice]:
+    return [slice(first, first + _BLOCK) for first in range(0, n, _BLOCK)]
+
+
+def _few(share: np.ndarray, wave: np.ndarray) -> tuple[slice, np.ndarray]:
+    """Return which of the numbers that stand for the m coarse columns matter to a block, and what they are times.
+
+    Parameters
+    ----------
+    share : numpy.ndarray, shape (cols, m)
+        How much each coarse column has to do with the block's.
+    wave : numpy.ndarray, shape (m, cols), complex
 
     Returns
     -------
-    tuple of numpy.ndarray
-        Mean along rows, (m, rows) complex, and along columns, (cols, 2 m) real: real and imaginary part side by side;
-        the way back along rows, (rows, m) complex, and along columns, (2 m, cols) real, twice the real part.
+    slice
+        Of 2 m numbers, real and imaginary parts side by side.
+    numpy.ndarray, shape (so many, cols), float32
     """
-    (mean_r, back_r), (mean_c, back_c) = sides
-    wave_r, wave_c = (np.exp(1j * k * np.arange(n)) for k, n in zip(spot, shape, strict=True))
-    right = (mean_c * wave_c.conj()).T
-    back = 2 * (wave_c[:, None] * back_c).T
-    return (
-        mean_r * wave_r.conj(),
-        np.concatenate([right.real, right.imag], axis=1),
-        wave_r[:, None] * back_r,
-        np.concatenate([back.real, back.imag], axis=0),
-    )
+    near = np.flatnonzero(share.max(axis=0) > _NOTHING * share.max())
+    few = slice(near[0], near[-1] + 1)
+    parts = np.stack([wave[few].real, wave[few].imag], axis=1)  # (few, 2, cols)
+    return slice(2 * few.start, 2 * few.stop), parts.reshape(-1, wave.shape[1]).astype(np.float32)
 
 
 def _averaging(n: int, width: float) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from atomscope.data import Sites, Stack
 from atomscope.find.prepare import Frame, prepare
-from atomscope.find.weigh import Weighed, measure_width, settle, unseen, weigh
+from atomscope.find.weigh import Weighed, fit_heights, measure_width, settle, unseen, weigh
 
 _ROUNDS = 3
 _FEWEST = 8
@@ -64,8 +64,8 @@ class FrameLook:
         """Return all places, of which these (a mask) are moved to where the image has them."""
         out = self._inner(place)
         for _ in range(2):
-            weighed = self._weigh(out)
-            out[these] = settle(weighed, out[these], weighed.height[these], self.sigma)
+            heights, rest = fit_heights(self._frame, out, self.sigma)
+            out[these] = settle(rest, out[these], heights[these], self.sigma)
         return out * self._bin + self._shift
 
     def _inner(self, place: np.ndarray) -> np.ndarray:

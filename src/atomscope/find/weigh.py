@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import LinearOperator, cg
 from scipy.spatial import cKDTree
 
+from atomscope.find.normal import Normal
 from atomscope.find.peaks import drop_close, local_maxima, subpixel
 from atomscope.find.prepare import Frame
 from atomscope.find.spectrum import spectrum_of
@@ -61,34 +62,36 @@ def weigh(frame: Frame, place: np.ndarray, sigma: float) -> Weighed:
         Finite, n >= 1.
     sigma : float, px
     """
+    height, rest = fit_heights(frame, place, sigma)
+    noise = _noise(rest, sigma)
+    return Weighed(height, noise * _inflation(place, sigma), rest, noise)
+
+
+def fit_heights(frame: Frame, place: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return what :func:`weigh` does without its errors: heights, shape (n,), and the rest, shape (rows, cols)."""
     image = frame.image.astype(np.float64)
-    shapes = _shapes(place, sigma, image.shape)  # (pixels, n)
+    lines = _lines(place, sigma, image.shape)
+    shapes = _shapes(lines, image.shape)  # (pixels, n)
     sides = [_triangles(n, _KNOTS * sigma) for n in image.shape]
     size = tuple(side.shape[1] for side in sides)
     n, knots = len(place), size[0] * size[1]
     weight = np.ones(image.shape) if frame.good is None else frame.good.astype(np.float64)
 
-    def model(x: np.ndarray) -> np.ndarray:
-        flat = np.asarray(shapes @ x[:n]).reshape(image.shape)
-        return np.asarray(flat + sides[0] @ x[n:].reshape(size) @ sides[1].T)
-
-    def onto(picture: np.ndarray) -> np.ndarray:
-        return np.concatenate([shapes.T @ picture.ravel(), (sides[0].T @ picture @ sides[1]).ravel()])
-
-    diagonal = onto_squares(shapes, sides, weight)
-    normal = LinearOperator((n + knots, n + knots), lambda x: onto(weight * model(x)) + 1e-6 * diagonal * x)
-    scale = LinearOperator(normal.shape, lambda x: x / diagonal)
-    x, _ = cg(normal, onto(weight * image), rtol=1e-4, maxiter=100, M=scale)
-    rest = (image - model(x)) * weight
-    noise = _noise(rest, sigma)
-    return Weighed(x[:n], noise * _inflation(place, sigma), rest, noise)
+    measured = weight * image
+    target = np.concatenate([shapes.T @ measured.ravel(), (sides[0].T @ measured @ sides[1]).ravel()])
+    diagonal, normal = onto_squares(shapes, sides, weight), Normal(shapes, lines, sides, frame.good)
+    equations = LinearOperator((n + knots, n + knots), lambda x: normal(x) + 1e-6 * diagonal * x)
+    scale = LinearOperator(equations.shape, lambda x: x / diagonal)
+    x, _ = cg(equations, target, rtol=1e-4, maxiter=100, M=scale)
+    model = np.asarray(shapes @ x[:n]).reshape(image.shape) + sides[0] @ x[n:].reshape(size) @ sides[1].T
+    return x[:n], (image - model) * weight
 
 
 def measure_width(frame: Frame, place: np.ndarray, spacing: float) -> float:
     """Return the width of round columns that leaves least of a frame, px."""
 
     def left(log_width: float) -> float:
-        return float((weigh(frame, place, float(np.exp(log_width))).rest ** 2).sum())
+        return float((fit_heights(frame, place, float(np.exp(log_width)))[1] ** 2).sum())
 
     low, high = (float(np.log(max(0.6, f * spacing))) for f in _WIDTHS)
     if high <= low:
@@ -118,9 +121,9 @@ def unseen(frame: Frame, weighed: Weighed, place: np.ndarray, sigma: float) -> n
     return found[drop_close(found, height, _APART * sigma)]
 
 
-def settle(weighed: Weighed, place: np.ndarray, height: np.ndarray, sigma: float) -> np.ndarray:
-    """Move columns to where what is left of the frame draws them, by one column width at most; shape (n, 2), px."""
-    filtered = [ndimage.gaussian_filter(weighed.rest, sigma, order=order, mode="nearest") for order in ((1, 0), (0, 1))]
+def settle(rest: np.ndarray, place: np.ndarray, height: np.ndarray, sigma: float) -> np.ndarray:
+    """Move columns to where the rest of a frame draws them, by one column width at most; shape (n, 2), px."""
+    filtered = [ndimage.gaussian_filter(rest, sigma, order=order, mode="nearest") for order in ((1, 0), (0, 1))]
     # What a shift d of a column leaves is -d times the slope of its Gaussian, whose own filtered slope is known.
     at = (place[:, 0], place[:, 1])
     step = [ndimage.map_coordinates(f, at, order=1, mode="nearest") for f in filtered]
@@ -129,23 +132,31 @@ def settle(weighed: Weighed, place: np.ndarray, height: np.ndarray, sigma: float
     return np.asarray(place + shift * np.minimum(1.0, sigma / np.maximum(length, 1e-30)))
 
 
-def _shapes(place: np.ndarray, sigma: float, shape: tuple[int, ...]) -> csr_matrix:
-    """Return the picture of every column of height 1 as a sparse matrix, shape (pixels, n)."""
+def _lines(place: np.ndarray, sigma: float, shape: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return of rows and of columns the pixels of every window, shape (n, w), and the Gaussian there, 0 outside."""
     reach = max(2, int(np.ceil(_WINDOW * sigma)))
-    near = np.arange(-reach, reach + 1)
-    row, col = (np.rint(place[:, k]).astype(np.int64)[:, None] + near for k in (0, 1))  # (n, w)
-    high = [np.exp(-0.5 * ((a - place[:, k : k + 1]) / sigma) ** 2) for k, a in ((0, row), (1, col))]
+    lines = []
+    for k in (0, 1):
+        at = np.rint(place[:, k]).astype(np.int64)[:, None] + np.arange(-reach, reach + 1)
+        value = np.exp(-0.5 * ((at - place[:, k : k + 1]) / sigma) ** 2)
+        lines.append((at, np.where((at >= 0) & (at < shape[k]), value, 0.0)))
+    return lines
+
+
+def _shapes(lines: list[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...]) -> csr_matrix:
+    """Return the picture of every column of height 1 as a sparse matrix, shape (pixels, n)."""
+    (row, by_row), (col, by_col) = lines
     inside = [(a >= 0) & (a < shape[k]) for k, a in ((0, row), (1, col))]
     index, value, count = [], [], []
-    for start in range(0, len(place), _BLOCK):
+    for start in range(0, len(row), _BLOCK):
         part = slice(start, start + _BLOCK)
         both = inside[0][part][:, :, None] & inside[1][part][:, None, :]
-        value.append((high[0][part][:, :, None] * high[1][part][:, None, :])[both].astype(np.float32))
+        value.append((by_row[part][:, :, None] * by_col[part][:, None, :])[both].astype(np.float32))
         index.append((row[part][:, :, None] * shape[1] + col[part][:, None, :])[both].astype(np.int32))
         count.append(both.sum((1, 2)))
     starts = np.concatenate([[0], np.cumsum(np.concatenate(count))])
     pixels = int(np.prod(shape))
-    return csr_matrix((np.concatenate(value), np.concatenate(index), starts), shape=(len(place), pixels)).T
+    return csr_matrix((np.concatenate(value), np.concatenate(index), starts), shape=(len(row), pixels)).T
 
 
 def onto_squares(shapes: csr_matrix, sides: list[np.ndarray], weight: np.ndarray) -> np.ndarray:

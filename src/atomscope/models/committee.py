@@ -66,9 +66,9 @@ class DropoutCommittee:
         """Column width at which the network was trained, px."""
         return self.finder.unit_px
 
-    def answer(self, image: np.ndarray) -> np.ndarray:
-        """Return the answer of the whole network, shape (rows, cols), float32."""
-        return self.finder.answer(image)
+    def strips(self, image: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the answer of the whole network, shape (some rows, cols), float32."""
+        return self.finder.strips(image)
 
     def probability(self, height: np.ndarray) -> np.ndarray:
         """Return the probability that maxima of the answer of these heights are columns."""
@@ -84,7 +84,7 @@ class DropoutCommittee:
         net, chance = self.finder.fast, torch.Generator().manual_seed(self.seed)
         gains = [net.draw_gains(chance) for _ in range(self.passes)]
         for tile in self.finder.tiles(image, apron=_APRON + _NEAR):
-            seen = net.encode(tile.pixels.contiguous(memory_format=torch.channels_last))
+            seen = net.encode(tile.pixels)
             members = [_vote(tile, torch.sigmoid(net.decode(*seen, gains=g)), self.finder.curve) for g in gains]
             yield Votes(tile.row, tile.col, np.stack(members))
 
@@ -127,13 +127,13 @@ class Ensemble:
         """Column width at which the networks were trained, px."""
         return self.members[0].unit_px
 
-    def answer(self, image: np.ndarray) -> np.ndarray:
-        """Return the mean answer, shape (rows, cols), float32."""
-        out = self.members[0].answer(image)
-        for member in self.members[1:]:
-            out += member.answer(image)
-        out /= len(self.members)
-        return out
+    def strips(self, image: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the mean answer, shape (some rows, cols), float32."""
+        for first, *others in zip(*(member.strips(image) for member in self.members), strict=True):
+            for other in others:
+                first += other
+            first /= len(self.members)
+            yield first
 
     def probability(self, height: np.ndarray) -> np.ndarray:
         """Return the probability that maxima of the mean answer of these heights are columns, in the members' mean."""
@@ -147,8 +147,7 @@ class Ensemble:
     def votes(self, image: np.ndarray) -> Iterator[Votes]:
         """Yield what the members say, tile by tile."""
         for tile in self.members[0].tiles(image, apron=_APRON + _NEAR):
-            pixels = tile.pixels.contiguous(memory_format=torch.channels_last)
-            members = [_vote(tile, torch.sigmoid(m.fast(pixels)), m.curve) for m in self.members]
+            members = [_vote(tile, torch.sigmoid(m.fast(tile.pixels)), m.curve) for m in self.members]
             yield Votes(tile.row, tile.col, np.stack(members))
 
 

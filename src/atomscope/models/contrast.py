@@ -12,6 +12,8 @@ _BLOCK, _WIDTH = 8, 3.0
 REACH = 2 * _BLOCK * (int(3 * _WIDTH) + 1)
 #: Where the contrast is far below that of the whole image there is nothing but the detector's zero.
 _LEAST = 1e-3
+#: Pixels that are filtered for spots at a time: a convolution of two channels takes many times their memory.
+_PIXELS = 1 << 20
 
 
 def even_contrast(x: Tensor) -> Tensor:
@@ -27,10 +29,9 @@ def even_contrast(x: Tensor) -> Tensor:
     Tensor, shape (n, 1, rows, cols), float32
         The neighbourhood is about 25 px wide (standard deviation).
     """
-    mean = _spread(avg_pool2d(x, _BLOCK), x)  # (n, 1, rows, cols)
-    x = x - mean
+    x = x - _spread(avg_pool2d(x, _BLOCK), x)  # (n, 1, rows, cols)
     spread = _spread(avg_pool2d(x * x, _BLOCK), x)  # (n, 1, rows, cols)
-    return x / spread.sqrt().clamp(min=_LEAST)
+    return x.div_(spread.sqrt_().clamp_(min=_LEAST))
 
 
 def spot_response(x: Tensor, width: float) -> Tensor:
@@ -52,10 +53,14 @@ def spot_response(x: Tensor, width: float) -> Tensor:
     curved = (1 - at**2) * smooth
     curved = curved - smooth * (curved.sum() / smooth.sum())  # a constant has no spots
     norm = (2 * (curved.square().sum() * smooth.square().sum() + (curved * smooth).sum().square())).sqrt()
-    x = _mirrored(_mirrored(x, reach, 2), reach, 3)
     down = torch.stack((curved, smooth)).view(2, 1, -1, 1)
-    along = torch.stack((smooth, curved)).view(1, 2, 1, -1)
-    return conv2d(conv2d(x, down), along / norm)  # (n, 1, rows, cols)
+    along = torch.stack((smooth, curved)).view(1, 2, 1, -1) / norm
+    out, x = torch.empty_like(x), _mirrored(x, reach, 2)
+    step = max(1, _PIXELS // (len(out) * out.shape[3]))
+    for top in range(0, out.shape[2], step):
+        rows = out[:, :, top : top + step]  # (n, 1, some, cols)
+        rows.copy_(conv2d(conv2d(_mirrored(x.narrow(2, top, rows.shape[2] + 2 * reach), reach, 3), down), along))
+    return out
 
 
 def _spread(blocks: Tensor, like: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -82,7 +82,6 @@ class Finder:
         """Return the standard error of the place of maxima of these heights, px at ``unit_px``; inf where unknown."""
         return np.full(np.shape(height), np.inf) if self.precision is None else np.interp(height, *self.precision)
 
-    @torch.inference_mode()
     def answer(self, image: np.ndarray) -> np.ndarray:
         """Return a map with a spot at every column, the higher the surer.
 
@@ -96,16 +95,28 @@ class Finder:
         numpy.ndarray, shape (rows, cols), float32
             0 to 1; the same whatever the tiles: each is shown with all that its answer depends on.
         """
-        return self.answers(image).max(0)
+        return np.concatenate(list(self.strips(image)))
 
-    @torch.inference_mode()
+    def strips(self, image: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the same map strip by strip, shape (some rows, cols), float32: memory for an image of any size."""
+        for strip in self._strips(image):
+            yield strip.max(0)
+
     def answers(self, image: np.ndarray) -> np.ndarray:
         """Return such a map for every class, shape (classes, rows, cols), float32."""
-        out = np.empty((self.net.outputs, *np.shape(image)), np.float32)
+        return np.concatenate(list(self._strips(image)), axis=1)
+
+    @torch.inference_mode()
+    def _strips(self, image: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the answers of every class, shape (classes, some rows, cols), tiles side by side."""
+        cols = np.shape(image)[1]
         for tile in self.tiles(image):
+            if tile.col == 0:
+                out = np.empty((self.net.outputs, tile.size[0], cols), np.float32)
             for k, answer in enumerate(self._ask(tile.pixels)[0]):  # (rows, cols) of the tile with its margin
-                tile.put(out[k], answer)
-        return out
+                replace(tile, row=0).put(out[k], answer)
+            if tile.col + tile.size[1] == cols:
+                yield out
 
     def tiles(self, image: np.ndarray, apron: int = 0) -> Iterator[Tile]:
         """Cut an image into tiles that are each shown with all that their answer depends on: :func:`cut_tiles`."""
@@ -122,7 +133,7 @@ class Finder:
         return beta_curve(*self.calibration)
 
     def _ask(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self.fast(x.contiguous(memory_format=torch.channels_last)))
+        return torch.sigmoid(self.fast(x))
 
     def to_state(self) -> ModelState:
         """Return the finder as plain data for a model file."""

@@ -40,11 +40,11 @@ def cut_tiles(image: np.ndarray, apron: int = 0) -> Iterator[Tile]:
         In raster order; only a band of tiles is in memory beside the image.
     """
     x = np.asarray(image, np.float32)
-    mean, spread = float(x.mean(dtype=np.float64)), _spread(x)
+    scale = _mean_and_spread(x)
     at_row, at_col = (continued(n, _MARGIN) for n in x.shape)
 
     def show(top: int, end: int) -> Tensor:
-        return _shown(x, at_row, at_col, (top, end), (mean, spread))  # (1, 4, rows, all)
+        return _shown(x, at_row, at_col, (top, end), scale)  # (1, 4, rows, all)
 
     return cut(x.shape, _MARGIN, show, apron=apron, side=_TILE)
 
@@ -58,11 +58,17 @@ def _shown(
     low, high = windows[0], min(len(at_row), windows[-1] + WINDOW)
     first = max(0, low - _SHOWN_REACH) // UNet.MULTIPLE * UNet.MULTIPLE
     last = min(len(at_row), -(-(high + _SHOWN_REACH) // UNet.MULTIPLE) * UNet.MULTIPLE)
-    band = (x[at_row[first:last]][:, at_col] - np.float32(scale[0])) / np.float32(scale[1])
-    even = even_contrast(torch.from_numpy(band)[None, None])  # (1, 1, rows, all)
+    even = even_contrast(_band(x, at_row[first:last], at_col, scale))  # (1, 1, rows, all)
     lattice = repeating(even[:, :, low - first : high - first], [w - low for w in windows])
-    spots = [spot[:, :, top - first : end - first] for spot in _spots(even)]
-    return _together(even[:, :, top - first : end - first], lattice[:, :, top - low : end - low], spots)
+    return _together(even, lattice, slice(top - first, end - first), slice(top - low, end - low))
+
+
+def _band(x: np.ndarray, at_row: np.ndarray, at_col: np.ndarray, scale: tuple[float, float]) -> Tensor:
+    """Return some rows of the continued image, of mean 0 and standard deviation 1, shape (1, 1, rows, all)."""
+    band = x[at_row[:, None], at_col]
+    band -= np.float32(scale[0])
+    band /= np.float32(scale[1])
+    return torch.from_numpy(band)[None, None]
 
 
 def as_seen(x: Tensor) -> Tensor:
@@ -81,7 +87,7 @@ def as_seen(x: Tensor) -> Tensor:
     Tensor, shape (n, 4, rows, cols), float32
     """
     even = even_contrast(x)  # (n, 1, rows, cols)
-    return _together(even, repeating(even), _spots(even))
+    return _together(even, repeating(even), slice(None), slice(None))
 
 
 def shown(image: np.ndarray) -> Tensor:
@@ -93,13 +99,18 @@ def shown(image: np.ndarray) -> Tensor:
     return out
 
 
-def _spots(even: Tensor) -> list[Tensor]:
-    return [even_contrast(spot_response(even, width)) for width in _SPOTS]
+def _together(even: Tensor, lattice: Tensor, rows: slice, of_lattice: slice) -> Tensor:
+    """Lay what is shown of some rows of an evened image side by side, one picture after the other for memory."""
+    lattice = lattice[:, :, of_lattice]  # (n, 1, some, cols)
+    out = even.new_empty(len(even), UNet.INPUTS, *lattice.shape[2:])
+    out[:, 0], out[:, 1] = even[:, 0, rows], _LOUDER * lattice[:, 0]
+    for k, width in enumerate(_SPOTS, start=2):
+        out[:, k] = even_contrast(spot_response(even, width))[:, 0, rows]
+    return out
 
 
-def _together(even: Tensor, lattice: Tensor, spots: list[Tensor]) -> Tensor:
-    return torch.cat((even, _LOUDER * lattice, *spots), 1)  # (n, 4, rows, cols)
-
-
-def _spread(x: np.ndarray) -> float:
-    return max(float(x.std(dtype=np.float64)), 1e-12)
+def _mean_and_spread(x: np.ndarray) -> tuple[float, float]:
+    """Return mean and standard deviation, in double precision though no copy of the image is."""
+    mean = float(x.mean(dtype=np.float64))
+    square = sum(float(np.square(np.subtract(row, mean, dtype=np.float64)).sum()) for row in x)
+    return mean, max((square / x.size) ** 0.5, 1e-12)

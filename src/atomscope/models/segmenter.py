@@ -91,7 +91,7 @@ class Segmenter:
         at_row, at_col = (continued(n, UNet.REACH) for n in x.shape)
         out = np.empty((len(self.channels), *x.shape), np.float32)
         for tile in cut(x.shape, UNet.REACH, lambda top, end: _shown(x[np.ix_(at_row[top:end], at_col)]), side=_TILE):
-            tile.put(out, torch.sigmoid(self._fast(tile.pixels.contiguous(memory_format=torch.channels_last)))[0])
+            tile.put(out, torch.sigmoid(self._fast(tile.pixels))[0])
         return out
 
     @cached_property

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from atomscope.models.unet import UNet
@@ -21,7 +22,7 @@ class Tile:
     Attributes
     ----------
     pixels : Tensor, shape (1, channels, rows + ..., cols + ...)
-        What the network is shown.
+        What the network is shown; a tensor of its own, channels last in memory, as convolutions want it.
     row, col, size : int, int, tuple of int
         Where the part begins in the image, px, and its (rows, cols).
     margin_row, margin_col : int
@@ -91,6 +92,8 @@ def cut(
         band = show(top, end)  # (1, channels, rows, all)
         for c in range(0, cols, side):
             left = max(0, c + margin - reach)
-            pixels = band[..., left : c + margin + side + reach]  # (1, channels, rows + ..., cols + ...)
+            # A copy: the band goes before the next is made, though who asks still holds the last tile.
+            pixels = band[..., left : c + margin + side + reach].clone(memory_format=torch.channels_last)
             size = min(side, rows - r), min(side, cols - c)
             yield Tile(pixels, r, c, size, r + margin - top, c + margin - left)
+        del band

@@ -38,8 +38,8 @@ class _Raw:
     def unit_px(self) -> float:
         return self.finder.unit_px
 
-    def answer(self, image: np.ndarray) -> np.ndarray:
-        return self.finder.answer(image)
+    def strips(self, image: np.ndarray) -> Iterator[np.ndarray]:
+        return self.finder.strips(image)
 
     def probability(self, height: np.ndarray) -> np.ndarray:
         return height

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,9 +132,9 @@ class WhenAsked:
         """Column width at which it was trained, px."""
         return self._finder.unit_px
 
-    def answer(self, image: np.ndarray) -> np.ndarray:
-        """Return a map with a spot at every column of an image, shape (rows, cols)."""
-        return self._finder.answer(image)
+    def strips(self, image: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield a map with a spot at every column of an image, shape (some rows, cols)."""
+        return self._finder.strips(image)
 
     def probability(self, height: np.ndarray) -> np.ndarray:
         """Return the probability that maxima of these heights are columns."""

@@ -16,9 +16,8 @@ from atomscope.data.params import CandidateParams
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import current_frame, placement, sites_of, stack_of
 from atomscope.widgets.crop_teacher import CropTeacher
-from atomscope.widgets.find_atoms import describe
 from atomscope.widgets.form import ParamsForm
-from atomscope.widgets.frames_panel import FramesPanel
+from atomscope.widgets.frames_panel import FramesPanel, look_at
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.locator import Locator
 from atomscope.widgets.made import MadeLayers
@@ -84,19 +83,8 @@ class CandidatesWidget(FramesPanel):
         self._image_changed()
 
     def _image_changed(self) -> None:
-        layer = self.image_box.layer()
-        self._why = (
-            "" if layer is not None else "Open an image first: drop a file on the window, or File > Open Sample."
-        )
-        self.chip.setText("")
-        many = False
-        if layer is not None:
-            try:
-                stack = stack_of(layer)
-                self.chip.setText(describe(stack))
-                many = stack.n_frames > 1
-            except AtomscopeError as error:
-                self._why = str(error)
+        text, self._why, many = look_at(self.image_box.layer())
+        self.chip.setText(text)
         self.here.setVisible(many)
         self.run_bar.rename("Candidates in all frames" if many else "Find candidates")
         self.run_bar.say(self._why)

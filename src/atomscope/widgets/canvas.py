@@ -1,10 +1,15 @@
-"""Layers can be removed without napari's canvas breaking."""
+"""napari's canvas: its camera, and layers that can be removed without breaking it."""
 
 from __future__ import annotations
 
 import contextlib
 import weakref
 from typing import Any
+
+
+def camera_of(viewer: Any) -> Any:
+    """Return the camera of a viewer: since napari 0.9 it is that of the scene, and ``viewer.camera`` warns."""
+    return getattr(viewer, "scene", viewer).camera
 
 
 class SafeRemoval:

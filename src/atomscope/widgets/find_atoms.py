@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from napari.layers import Layer
-from qtpy.QtWidgets import QCheckBox, QComboBox, QStackedWidget
+from qtpy.QtWidgets import QComboBox, QStackedWidget
 
 from atomscope import pipeline
 from atomscope.data import Sites, Stack
 from atomscope.data.params import FindParams, GridParams, Params
-from atomscope.errors import AtomscopeError, ParameterError
-from atomscope.widgets.bridge import current_frame, placement, stack_of
+from atomscope.errors import AtomscopeError
+from atomscope.widgets.bridge import placement, stack_of
 from atomscope.widgets.form import ParamsForm
-from atomscope.widgets.frames_panel import FramesPanel
-from atomscope.widgets.latest import Latest
+from atomscope.widgets.frames_panel import look_at
 from atomscope.widgets.layerbox import LayerBox
+from atomscope.widgets.live_panel import LivePanel
 from atomscope.widgets.overlay import add_or_replace, is_image, points_layer, show_colour_bar
 from atomscope.widgets.panel import RunBar, button, note, row_label
-from atomscope.widgets.preview import PreviewLayer
 
 _ATOMS, _GRID = 0, 1
 
 
-class FindAtomsWidget(FramesPanel):
+class FindAtomsWidget(LivePanel):
     """Find atom columns in one frame or in all of them, or lay a grid of sites.
 
     Parameters
@@ -52,11 +52,7 @@ class FindAtomsWidget(FramesPanel):
             form.changed.connect(self.ask_preview)
             form.changed.connect(self._offer_doubt)
         self.body.addWidget(self.pages)
-        self.live = QCheckBox("Live preview on this frame")
-        self.live.setChecked(True)
-        self.live.setToolTip("Show what these settings find in the frame on screen, in a layer that is never kept.")
         self.body.addWidget(self.live)
-        self.count = note()
         self.body.addWidget(self.count)
         self.body.addStretch(1)
         self.here = button("This frame", "Find in the frame on screen only.", self.run_here)
@@ -71,16 +67,11 @@ class FindAtomsWidget(FramesPanel):
         self.foot.addWidget(self.doubt)
         self.foot.addWidget(self.run_bar)
 
-        self._preview = PreviewLayer(self.viewer)
-        self._latest = Latest(self, self._show_preview, self._preview_failed)
         self._found: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._doubts: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._job: tuple[Any, Stack, Params, float] | None = None
         self.image_box.layer_changed.connect(self._image_changed)
         self.kind_box.currentIndexChanged.connect(self._kind_changed)
-        self.live.toggled.connect(self.ask_preview)
-        self.sight.changed.connect(self._seen)
-        self.viewer.dims.events.current_step.connect(self._frame_changed)
         self._image_changed()
 
     # what is asked for
@@ -90,19 +81,12 @@ class FindAtomsWidget(FramesPanel):
         return self.forms[self.pages.currentIndex()]
 
     def _image_changed(self) -> None:
-        layer = self.image_box.layer()
-        why = "" if layer is not None else "Open an image first: drop a file on the window, or File > Open Sample."
-        self.chip.setText("")
-        if layer is not None:
-            try:
-                self.chip.setText(describe(stack_of(layer)))
-            except AtomscopeError as error:
-                why = str(error)
+        text, why, many = look_at(self.image_box.layer())
+        self.chip.setText(text)
         self.run_bar.say(why)
         self.run_bar.allow(why)
         self.count.setText("")
         self._offer_doubt()
-        many = layer is not None and not why and stack_of(layer).n_frames > 1
         self.here.setVisible(many)
         self.run_bar.rename("All frames" if many else "Find atoms")
         self.ask_preview()
@@ -132,47 +116,9 @@ class FindAtomsWidget(FramesPanel):
 
     # preview
 
-    def _seen(self, now: bool) -> None:
-        """Begin the preview when the dock is seen; leave none behind."""
-        if now:
-            self.ask_preview()
-        else:
-            self._latest.forget()
-            self._preview.remove()
-
-    def _frame_changed(self, event: Any = None) -> None:
-        if self.sight.now and self._preview.shown:
-            self.ask_preview()
-
-    def ask_preview(self, *_: Any) -> None:
-        """Preview the frame on screen, soon."""
-        layer = self.image_box.layer()
-        if not (self.live.isChecked() and layer is not None and self.sight.now) or self.runner.busy:
-            self._latest.forget()
-            if not self.live.isChecked() or layer is None:
-                self._preview.remove()
-            return
-        try:
-            stack, params = stack_of(layer), self.form().params()
-        except AtomscopeError as error:
-            self._latest.forget()
-            self._preview.remove()
-            if not isinstance(error, ParameterError):  # those are shown in the form
-                self.run_bar.say(str(error), bad=True)
-            return
-        frame = current_frame(self.viewer, layer)
-        self._latest.ask(lambda: (layer, find_one(stack, frame, params)))
-
-    def _show_preview(self, value: tuple[Any, Sites]) -> None:
-        layer, sites = value
-        if layer is not self.image_box.layer() or not self.sight.now or not self.live.isChecked():
-            return
-        self._preview.show(layer, sites)
-        self.count.setText(f"{len(sites):,} sites in this frame")
-
-    def _preview_failed(self, error: BaseException) -> None:
-        self._preview.remove()
-        self.count.setText(f"No preview: {error}")
+    def _one(self, stack: Stack, frame: int) -> Callable[[], Sites]:
+        params = self.form().params()
+        return lambda: find_one(stack, frame, params)
 
     # run
 
@@ -196,8 +142,7 @@ class FindAtomsWidget(FramesPanel):
             # A layer may be built in a worker thread; only adding it belongs to the GUI.
             return sites, points_layer(stack, sites, layer, name, colour_of(sites)) if len(sites) else None
 
-        self._preview.remove()
-        self._latest.forget()
+        self.end_preview()
         self._job = (layer, stack, params, time.monotonic())
         self.runner.start(
             f"Find in {layer.name}", work, on_done=self._done, on_error=self._failed, total=stack.n_frames
@@ -256,13 +201,3 @@ def find_one(stack: Stack, frame: int, params: Params) -> Sites:
 def colour_of(sites: Sites) -> str:
     """Return the column that colours the sites: how unsure the network is, where it was asked."""
     return "mutual_information" if "mutual_information" in sites.table else ""
-
-
-def describe(stack: Stack) -> str:
-    """Say in one line how large a stack is and how it is calibrated."""
-    parts = " × ".join(str(n) for n in stack.shape)
-    row, col = stack.pixel_axes
-    if not col.calibrated:
-        return f"{parts}, not calibrated"
-    size = f"{col.scale:.4g}" if abs(row.scale / col.scale - 1) < 1e-6 else f"{row.scale:.4g} × {col.scale:.4g}"
-    return f"{parts}, {size} {col.unit}/px"

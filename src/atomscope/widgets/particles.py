@@ -16,8 +16,8 @@ from atomscope.data.params import ParticleParams
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import current_frame, placement, stack_of
 from atomscope.widgets.curve import Curve
-from atomscope.widgets.find_atoms import describe
 from atomscope.widgets.form import ParamsForm
+from atomscope.widgets.frames_panel import look_at
 from atomscope.widgets.label_store import label_store
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.network_box import NetworkBox
@@ -82,17 +82,8 @@ class ParticlesWidget(Panel):
     # what is asked for
 
     def _image_changed(self) -> None:
-        layer = self.image_box.layer()
-        self._why = (
-            "" if layer is not None else "Open an image first: drop a file on the window, or File > Open Sample."
-        )
-        self.chip.setText("")
-        if layer is not None:
-            try:
-                self.chip.setText(describe(stack_of(layer)))
-            except AtomscopeError as error:
-                self._why = str(error)
-        many = layer is not None and not self._why and stack_of(layer).n_frames > 1
+        text, self._why, many = look_at(self.image_box.layer())
+        self.chip.setText(text)
         self.run_bar.rename("All frames" if many else "Find particles")
         self.here.setText("Label this frame" if many else "Make labels")
         self.order_title.setVisible(many)

@@ -14,6 +14,7 @@ from atomscope import pipeline
 from atomscope.data.params import CompareParams, QualityParams
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import note_of, sites_of, stack_of, write_columns
+from atomscope.widgets.canvas import camera_of
 from atomscope.widgets.curves import ReliabilityPlot, ScoreHistogram
 from atomscope.widgets.form import ParamsForm
 from atomscope.widgets.layerbox import LayerBox
@@ -221,12 +222,13 @@ class QualityWidget(Panel):
         dims = self.viewer.dims
         for axis, value in zip(range(dims.ndim - len(world), dims.ndim - 2), world[:-2], strict=True):
             dims.set_point(axis, value)
-        self.viewer.camera.center = (0.0, *world[-2:])
+        camera = camera_of(self.viewer)
+        camera.center = (0.0, *world[-2:])
         points = self.points_box.layer()
         size = float(np.median(points.size)) if points is not None and len(points.data) else 8.0
         scale = float(np.asarray(layer.scale)[-1])
         # About 40 sites across a window of usual size; nearer is left as it is.
-        self.viewer.camera.zoom = max(self.viewer.camera.zoom, 600.0 / (40 * size * scale))
+        camera.zoom = max(camera.zoom, 600.0 / (40 * size * scale))
 
 
 def is_sites(layer: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,14 @@ from qtpy.QtWidgets import QCheckBox
 from atomscope import pipeline
 from atomscope.data import Sites, Stack
 from atomscope.data.params import WallParams
-from atomscope.errors import AtomscopeError, ParameterError
-from atomscope.widgets.bridge import current_frame, placement, stack_of
-from atomscope.widgets.find_atoms import describe
+from atomscope.errors import AtomscopeError
+from atomscope.widgets.bridge import placement, stack_of
 from atomscope.widgets.form import ParamsForm
-from atomscope.widgets.frames_panel import FramesPanel
-from atomscope.widgets.latest import Latest
+from atomscope.widgets.frames_panel import look_at
 from atomscope.widgets.layerbox import LayerBox
+from atomscope.widgets.live_panel import LivePanel
 from atomscope.widgets.overlay import add_or_replace, is_image, points_layer
 from atomscope.widgets.panel import RunBar, button, note, row_label
-from atomscope.widgets.preview import PreviewLayer
 from atomscope.widgets.wall_lengths import WallLengths
 from atomscope.widgets.wall_teacher import WallTeacher
 
@@ -32,7 +31,7 @@ _MOST_LINES = 3000
 _MOST_BYTES = 1 << 30
 
 
-class WallsWidget(FramesPanel):
+class WallsWidget(LivePanel):
     """Find domain walls by steps, by lines, or by a network that learns from painted ones.
 
     Parameters
@@ -51,14 +50,10 @@ class WallsWidget(FramesPanel):
         self.form = ParamsForm(WallParams)
         self.form.changed.connect(self.ask_preview)
         self.body.addWidget(self.form)
-        self.live = QCheckBox("Live preview on this frame")
-        self.live.setChecked(True)
-        self.live.setToolTip("Show what these settings find in the frame on screen, in a layer that is never kept.")
         self.labels = QCheckBox("Label the domains too")
         self.labels.setToolTip("Also make a Labels layer with a number for each domain between walls.")
         self.body.addWidget(self.live)
         self.body.addWidget(self.labels)
-        self.count = note()
         self.body.addWidget(self.count)
         self.here = button("This frame", "Find in the frame on screen only.", self.run_here)
         self.run_bar = RunBar(self.runner, "All frames", "Find the walls of every frame.", self.run_all, (self.here,))
@@ -72,31 +67,17 @@ class WallsWidget(FramesPanel):
         self.body.addStretch(1)
         self.foot.addWidget(self.run_bar)
 
-        self._preview = PreviewLayer(self.viewer)
-        self._latest = Latest(self, self._show_preview, self._preview_failed)
         self._found: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
         self._job: tuple[Any, Stack, WallParams, float, np.ndarray] | None = None
         self.teacher.taught.connect(self._taught)
         self.teacher.kept.connect(self._kept)
         self.lengths.frame_chosen.connect(self._go_to)
         self.image_box.layer_changed.connect(self._image_changed)
-        self.live.toggled.connect(self.ask_preview)
-        self.sight.changed.connect(self._seen)
-        self.viewer.dims.events.current_step.connect(self._frame_changed)
         self._image_changed()
 
     def _image_changed(self) -> None:
-        layer = self.image_box.layer()
-        why = "" if layer is not None else "Open an image first: drop a file on the window, or File > Open Sample."
-        self.chip.setText("")
-        many = False
-        if layer is not None:
-            try:
-                stack = stack_of(layer)
-                self.chip.setText(describe(stack))
-                many = stack.n_frames > 1
-            except AtomscopeError as error:
-                why = str(error)
+        text, why, many = look_at(self.image_box.layer())
+        self.chip.setText(text)
         self.run_bar.say(why)
         self.run_bar.allow(why)
         self.count.setText("")
@@ -117,53 +98,16 @@ class WallsWidget(FramesPanel):
 
     # preview
 
-    def _seen(self, now: bool) -> None:
-        """Begin the preview when the dock is seen; leave none behind."""
-        if now:
-            self.ask_preview()
-        else:
-            self._latest.forget()
-            self._preview.remove()
-
-    def _frame_changed(self, event: Any = None) -> None:
-        if self.sight.now and self._preview.shown:
-            self.ask_preview()
-
-    def ask_preview(self, *_: Any) -> None:
-        """Preview the frame on screen, soon."""
-        layer = self.image_box.layer()
-        if not (self.live.isChecked() and layer is not None and self.sight.now) or self.runner.busy:
-            self._latest.forget()
-            if not self.live.isChecked() or layer is None:
-                self._preview.remove()
-                self.count.setText("")
-            return
-        try:
-            stack, params = stack_of(layer), self.form.params()
-        except AtomscopeError as error:
-            self._latest.forget()
-            self._preview.remove()
-            if not isinstance(error, ParameterError):  # those are shown in the form
-                self.run_bar.say(str(error), bad=True)
-            return
-        frame, network = current_frame(self.viewer, layer), self._network(params)
+    def _one(self, stack: Stack, frame: int) -> Callable[[], Sites] | str:
+        params = self.form.params()
+        network = self._network(params)
         if params.method == "network" and network is None and params.model is None:
-            self._latest.forget()
-            self._preview.remove()
-            self.count.setText("No network yet: paint walls and train one, or open one, below.")
-            return
-        self._latest.ask(lambda: (layer, _in_one(stack, frame, params, network)))
+            return "No network yet: paint walls and train one, or open one, below."
+        params = params.replace(first_frame=frame, last_frame=frame, stride=1)
+        return lambda: pipeline.find_walls(stack, params, network=network)
 
-    def _show_preview(self, value: tuple[Any, Sites]) -> None:
-        layer, sites = value
-        if layer is not self.image_box.layer() or not self.sight.now or not self.live.isChecked():
-            return
-        self._preview.show(layer, sites)
-        self.count.setText(_summary(sites, "in this frame"))
-
-    def _preview_failed(self, error: BaseException) -> None:
-        self._preview.remove()
-        self.count.setText(f"No preview: {error}")
+    def _summary(self, sites: Sites) -> str:
+        return summary(sites, "in this frame")
 
     # run
 
@@ -188,8 +132,7 @@ class WallsWidget(FramesPanel):
                 made["domains"] = label_layer(stack, params, network, frames, layer, should_stop)
             return sites, made
 
-        self._preview.remove()
-        self._latest.forget()
+        self.end_preview()
         self._job = (layer, stack, params, time.monotonic(), frames)
         self.runner.start(f"Walls of {layer.name}", work, on_done=self._done, on_error=self._failed, total=len(frames))
 
@@ -223,7 +166,7 @@ class WallsWidget(FramesPanel):
         self.length_title.show()
         self.lengths.show_lengths(pipeline.wall_lengths(sites), seen)
         text = (
-            f"{_summary(sites, f'in {len(seen):,} frames' if len(seen) > 1 else '')} {time.monotonic() - began:.1f} s."
+            f"{summary(sites, f'in {len(seen):,} frames' if len(seen) > 1 else '')} {time.monotonic() - began:.1f} s."
         )
         few = "" if made.get("lines") is not None else " Too many lines to draw; the points are there."
         self.run_bar.say((f"Cancelled; kept {text}" if stopped else text) + few)
@@ -238,11 +181,8 @@ class WallsWidget(FramesPanel):
             self.viewer.dims.set_current_step(self.viewer.dims.ndim - 3, frame)
 
 
-def _in_one(stack: Stack, frame: int, params: WallParams, network: Any) -> Sites:
-    return pipeline.find_walls(stack, params.replace(first_frame=frame, last_frame=frame, stride=1), network=network)
-
-
-def _summary(sites: Sites, where: str) -> str:
+def summary(sites: Sites, where: str) -> str:
+    """Say how many walls there are, and how long they are together."""
     if not len(sites):
         return f"No walls {where}."
     lengths = pipeline.wall_lengths(sites)
