@@ -46,8 +46,7 @@ def side_by_side(runs: Sequence[Run]) -> pd.DataFrame:
         if any(value != values[0] for value in values):
             rows[key] = values
     rows["sites"] = [0 if run.sites is None else len(run.sites) for run in runs]
-    for name, values in _results(runs).items():
-        rows[name] = values
+    rows.update(_results(runs))
     return pd.DataFrame.from_dict(rows, orient="index", columns=names, dtype=object)
 
 

@@ -21,6 +21,7 @@ class CompareRuns(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._curves: list[pg.PlotDataItem] = []
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         self.view = pg.GraphicsLayoutWidget()
@@ -39,7 +40,6 @@ class CompareRuns(QWidget):
         self.table.setMinimumHeight(180)
         self.table.setShowGrid(False)
         column.addWidget(self.table)
-        self._curves: list[pg.PlotDataItem] = []
 
     def show_runs(self, histories: Sequence[pd.DataFrame], differences: pd.DataFrame) -> None:
         """Show the losses of runs and the table of :func:`atomscope.pipeline.side_by_side`."""

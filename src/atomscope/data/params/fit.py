@@ -26,7 +26,7 @@ class FitParams(Params):
     keep: Literal["best", "last"] | None = field(
         None,
         "Keep",
-        "Weights of the epoch with the best validation loss, or of the last; empty: the best of a run that stops early.",
+        "Weights of the epoch with the best validation loss, or of the last; empty: the best if it may stop early.",
         advanced=True,
     )
     kl_weight: float = field(1.0, "KL weight", "Weight of the KL terms (beta).", advanced=True, ge=0.0)

@@ -148,6 +148,15 @@ class Training:
         meta = {"fit": self.params.model_dump(), "epoch": self.epoch, "epochs": self.epochs}
         return Model(net.spec, net, History(pd.DataFrame(self.rows), stopped), meta)
 
+    def drawings(self, model: Model, count: int = 8) -> np.ndarray:
+        """Return some patches that were kept aside, and what is drawn of them, shape (2, n, rows, cols); channel 0."""
+        index = self.batches.validation if len(self.batches.validation) else self.batches.train
+        index = index[np.linspace(0, len(index) - 1, min(count, len(index))).astype(int)]
+        x, _ = next(self.batches.take(index))
+        given = None if self.given is None else self.given.rows(index)
+        drawn = model.reconstruct(Patches.from_array(x.numpy()), given)
+        return np.stack((x.numpy()[:, 0], drawn[:, 0]))
+
     def state(self) -> ModelState:
         """Return everything that a resumed run needs."""
         state = self.model().to_state()
@@ -177,8 +186,9 @@ class Training:
         self.net.load_state_dict(load_net(state).state_dict())
         moments = {k.removeprefix("optimizer."): v for k, v in state.tensors.items() if k.startswith("optimizer.")}
         self.optimizer.restore({name: torch.from_numpy(np.array(value)) for name, value in moments.items()})
-        best = {k.removeprefix("best."): v for k, v in state.tensors.items() if k.startswith("best.")}
-        self.kept = {name: torch.from_numpy(np.array(value)).to(self.device) for name, value in best.items()}
+        if self.keeps:
+            best = {k.removeprefix("best."): v for k, v in state.tensors.items() if k.startswith("best.")}
+            self.kept = {name: torch.from_numpy(np.array(value)).to(self.device) for name, value in best.items()}
         self.epoch, self.rows = int(state.meta["epoch"]), [dict(r) for r in state.meta.get("history", [])]
         self.best = math.inf if progress["best"] is None else float(progress["best"])
         self.waited, self.finished = int(progress["waited"]), bool(progress["finished"])
@@ -215,7 +225,7 @@ def fit(
         Start from the weights of a trained model of the same specification.
     on_progress : callable, optional
         One report an epoch; the payload is a dict of the epoch's losses, and every few epochs ``manifold``, an
-        array (8, 8, rows, cols).
+        array (8, 8, rows, cols), and ``drawings``, patches kept aside and what is drawn of them (2, 8, rows, cols).
     should_stop : callable, optional
         Asked before every batch. When it says so, the model as it is is returned with ``history.stopped``, and the
         state of the last whole epoch goes to ``on_checkpoint``.
@@ -262,7 +272,8 @@ def fit(
                 on_checkpoint(last)
         payload: dict[str, Any] = dict(run.rows[-1])
         if on_progress is not None and (run.finished or run.epoch % every == 0):
-            payload["manifold"] = run.model().manifold(8)
+            model = run.model()
+            payload["manifold"], payload["drawings"] = model.manifold(8), run.drawings(model)
         report(on_progress, run.epoch, run.epochs, "epochs", payload)
     return run.model()
 
@@ -320,7 +331,7 @@ def _check_same(
     spec: VAESpec, batches: Batches, other: dict[str, Any], window: tuple[int, int], channels: int, what: str
 ) -> None:
     wanted = {**spec.model_dump(), "window": tuple(batches.window), "channels": batches.channels}
-    came = {**other, "window": tuple(window), "channels": channels}
+    came = {**VAESpec(**other).model_dump(), "window": tuple(window), "channels": channels}
     wrong = [f"{k} {came.get(k)!r}, wanted {v!r}" for k, v in wanted.items() if came.get(k) != v and k != "noise"]
     if wrong:
         raise InputError(f"{what}: it is of another model: {'; '.join(wrong)}")
