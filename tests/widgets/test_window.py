@@ -339,3 +339,37 @@ def test_selecting_among_a_hundred_thousand_sites_is_quick(window, qtbot):
             QApplication.processEvents()
         assert min(times) < 0.25, edge  # 0.05 s on an idle machine
         assert explorer.scatter.selected.sum() == (features["z1"] < edge).sum()
+
+
+def test_a_member_of_the_family_is_chosen_watched_and_compared(window, qtbot, crystal, tmp_path):
+    add_crystal(window, crystal)
+    window.to_patches()
+    train = window.open("Train rVAE")
+    assert train.member.currentText() == "rVAE"
+    train.member.textActivated.emit("jrVAE")
+    assert train.model_form.params().classes == 3
+    assert train.member.currentText() == "jrVAE"
+    train.model_form.fields["rotation"].set(False)
+    assert train.member.currentText() == "own choice"
+    runs = window.open("Runs")
+    runs.folder_line.setText(str(tmp_path))
+    for name, latent in (("VAE", 2), ("jVAE", 3)):
+        train.member.textActivated.emit(name)
+        train.model_form.fields["latent_dim"].set(latent)
+        train.fit_form.fields["epochs"].set(2)
+        window.press(train)
+        assert train.member.currentText() == name
+        assert train.drawings.array.shape == (2 * 16 + 1, 8 * 16 + 7)
+        runs.name_line.setText(name)
+        qtbot.mouseClick(runs.save_button, LEFT)
+        qtbot.waitUntil(lambda: not runs.runner.busy and (tmp_path / runs.name_line.text()).exists(), timeout=20_000)
+    assert "label" in window.points().features.columns
+    assert runs.table.rowCount() == 2
+    assert not runs.compare_button.isEnabled()
+    runs.table.selectAll()
+    assert runs.compare_button.isEnabled()
+    qtbot.mouseClick(runs.compare_button, LEFT)
+    qtbot.waitUntil(lambda: runs.comparison.table.rowCount() > 0, timeout=20_000)
+    rows = [runs.comparison.table.verticalHeaderItem(k).text() for k in range(runs.comparison.table.rowCount())]
+    assert {"train.model.latent_dim", "train.model.classes", "val_loss"} <= set(rows)
+    assert len(runs.comparison.plot.listDataItems()) == 2

@@ -48,6 +48,11 @@ class Given:
                     f"given: the conditions of {len(bad)} patches are empty or not finite, the first of patch {bad[0]}"
                 )
 
+    def rows(self, index: np.ndarray) -> Given:
+        """Return the condition and the label of some of the patches."""
+        parts = (None if part is None else part[index] for part in (self.condition, self.label))
+        return Given(*parts)
+
     def check(self, n: int) -> Given:
         """Return it, or raise ShapeError unless it is of n patches."""
         for name in ("condition", "label", "target"):

@@ -59,6 +59,7 @@ from atomscope.pipeline.show import (
     uncertainty_layer,
     vectors,
 )
+from atomscope.pipeline.side_by_side import side_by_side
 from atomscope.pipeline.structures import save_structure, structure, structure_layers
 from atomscope.pipeline.teaching import train_finder
 from atomscope.pipeline.teaching.annotations import read_annotations
@@ -148,6 +149,7 @@ __all__ = [
     "save_structure",
     "save_table",
     "save_wall_net",
+    "side_by_side",
     "simulate_to",
     "structure",
     "structure_layers",

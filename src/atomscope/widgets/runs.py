@@ -24,6 +24,7 @@ from atomscope import pipeline
 from atomscope.data import Run, Sites, Stack
 from atomscope.errors import AtomscopeError, InputError
 from atomscope.widgets.bridge import sites_of, stack_of
+from atomscope.widgets.compare_runs import CompareRuns
 from atomscope.widgets.jobs import show_error
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.overlay import colour_by, is_image, is_points, points_layer
@@ -71,7 +72,7 @@ class RunsWidget(Panel):
         self.table = QTableWidget(0, len(_COLUMNS))
         self.table.setHorizontalHeaderLabels([c.capitalize() for c in _COLUMNS])
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setMinimumHeight(160)
         self.table.setShowGrid(False)
@@ -85,6 +86,11 @@ class RunsWidget(Panel):
         self.table.itemSelectionChanged.connect(self._allow)
         self.table.itemDoubleClicked.connect(self._double_clicked)
         self.body.addWidget(self.table, 1)
+        self.compare_button = button("Compare", "Show the chosen runs side by side.", self.compare)
+        self.body.addWidget(self.compare_button)
+        self.comparison = CompareRuns()
+        self.comparison.hide()
+        self.body.addWidget(self.comparison)
         self.run_bar = RunBar(self.runner, "Open run", "Rebuild the layers of the chosen run.", self.load)
         self.foot.addWidget(self.run_bar)
         self._folders: list[Path] = []
@@ -105,7 +111,32 @@ class RunsWidget(Panel):
         self._allow()
 
     def _allow(self) -> None:
+        chosen = len(self._chosen())
         self.run_bar.allow("" if self.table.currentRow() >= 0 else "Choose a run in the table first.")
+        self.compare_button.setEnabled(chosen > 1)
+        self.compare_button.setText(f"Compare {chosen} runs" if chosen > 1 else "Compare (choose two or more)")
+
+    def _chosen(self) -> list[Path]:
+        model = self.table.selectionModel()
+        rows = sorted(index.row() for index in model.selectedRows()) if model is not None else []
+        return [self._folders[row] for row in rows if row < len(self._folders)]
+
+    def compare(self) -> None:
+        """Show the chosen runs side by side."""
+        folders = self._chosen()
+
+        def work(on_progress: Any, should_stop: Any) -> Any:
+            runs = [pipeline.load(folder) for folder in folders]
+            return [run.history for run in runs], pipeline.side_by_side(runs)
+
+        self.runner.start("Compare runs", work, on_done=self._compared, on_error=self._complain_quietly)
+
+    def _compared(self, value: Any, stopped: bool) -> None:
+        if value is None:
+            return
+        self.comparison.show_runs(*value)
+        self.comparison.show()
+        self.run_bar.say(f"{len(value[0])} runs side by side: what differs, and what came of it.")
 
     def _browse(self) -> None:
         path = QFileDialog.getExistingDirectory(self, "Folder of runs", self.folder_line.text())

@@ -6,18 +6,27 @@ import time
 from typing import Any
 
 import numpy as np
+from qtpy.QtWidgets import QComboBox
 
 from atomscope import pipeline
 from atomscope.data import Progress
-from atomscope.data.params import FitParams, VAESpec
+from atomscope.data.params import MEMBERS, FitParams, VAESpec
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import write_columns
 from atomscope.widgets.form import ParamsForm
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.overlay import colour_by, is_points, show_colour_bar_soon
 from atomscope.widgets.panel import Panel, RunBar, note, row_label
-from atomscope.widgets.plots import LossPlot, Picture
+from atomscope.widgets.plots import LossPlot, Picture, mosaic
 from atomscope.widgets.warmup import warm_up
+
+#: What members differ in, and the name of a choice of parts that is none of them.
+_PARTS = ("rotation", "translation", "scaling", "classes")
+_OWN = "own choice"
+
+
+def _alike(part: str, here: Any, there: Any) -> bool:
+    return bool(here) == bool(there) if part == "classes" else here == there
 
 
 class TrainRvaeWidget(Panel):
@@ -37,7 +46,14 @@ class TrainRvaeWidget(Panel):
         self.chip = note()
         rows.addRow(self.chip)
         self.heading("Model")
+        self.member = QComboBox()
+        self.member.addItems([*MEMBERS, _OWN])
+        self.member.setToolTip("Member of the family: sets what is learnt beside the latents. All can be changed.")
+        self.member.textActivated.connect(self._choose)
+        members = self.rows()
+        members.addRow(row_label("Kind"), self.member)
         self.model_form = ParamsForm(VAESpec, hide=("conditions", "labels"))
+        self.model_form.changed.connect(self._name_member)
         self.body.addWidget(self.model_form)
         self.heading("Training")
         self.fit_form = ParamsForm(FitParams)
@@ -45,6 +61,9 @@ class TrainRvaeWidget(Panel):
         self.heading("Loss")
         self.loss = LossPlot()
         self.body.addWidget(self.loss)
+        self.heading("Drawings", "Patches that were kept aside (above) and what the model draws of them (below).")
+        self.drawings = Picture("Shows while training.")
+        self.body.addWidget(self.drawings)
         self.heading("Manifold", "What the decoder draws over the latent plane: rows are z1, columns are z2.")
         self.manifold = Picture("Shows while training.")
         self.body.addWidget(self.manifold)
@@ -58,6 +77,25 @@ class TrainRvaeWidget(Panel):
         self.state.changed.connect(self._state_changed)
         self._points_changed()
         warm_up()
+
+    def _choose(self, name: str) -> None:
+        """Show the parts of a member in the form; what the member leaves open stays as it is."""
+        if name not in MEMBERS:
+            return
+        spec = MEMBERS[name]()
+        now = self.model_form.values()
+        parts = {part: getattr(spec, part) for part in _PARTS}
+        self.model_form.set(VAESpec(**{**now, **parts}))
+
+    def _name_member(self) -> None:
+        """Say which member the form is."""
+        values = self.model_form.values()
+        fits = (
+            name
+            for name, make in MEMBERS.items()
+            if all(_alike(part, values.get(part), getattr(make(), part)) for part in _PARTS)
+        )
+        self.member.setCurrentText(next(fits, _OWN))
 
     def _has_patches(self, layer: Any) -> bool:
         return is_points(layer) and self.state.work(layer).patches is not None
@@ -97,6 +135,7 @@ class TrainRvaeWidget(Panel):
             return
         self.loss.clear_epochs()
         self.manifold.show_array(None)
+        self.drawings.show_array(None)
         self._job = (points, spec, params, time.monotonic())
 
         def work(on_progress: Any, should_stop: Any) -> Any:
@@ -118,11 +157,15 @@ class TrainRvaeWidget(Panel):
     def _reports(self, batch: list[Progress]) -> None:
         rows = [dict(p.payload) for p in batch if isinstance(p.payload, dict)]
         pictures = [row.pop("manifold") for row in rows if row.get("manifold") is not None]
+        drawings = [row.pop("drawings") for row in rows if row.get("drawings") is not None]
         rows = [row for row in rows if any(key in row for key in ("loss", "val_loss"))]
         if rows:
             self.loss.add(rows)
         if pictures:
             self._show_manifold(pictures[-1])
+        if drawings:
+            pairs = np.asarray(drawings[-1])  # (2, n, rows, cols)
+            self.drawings.show_array(mosaic(pairs.reshape(-1, *pairs.shape[2:]), pairs.shape[1]))
 
     def _show_manifold(self, picture: Any) -> None:
         picture = np.asarray(picture)

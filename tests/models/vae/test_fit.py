@@ -109,6 +109,40 @@ def test_early_stop_ends_before_the_last_epoch(patches):
     assert len(table) < 60
 
 
+def test_the_best_epoch_is_kept_and_survives_a_stop():
+    # Noise, and nothing against learning it by heart: what was kept aside is drawn worse and worse.
+    noise = np.random.default_rng(0).normal(size=(80, 16, 16)).astype(np.float32)
+    patches, spec = Patches.from_array(noise), RVAE(hidden=64, latent_dim=8, noise=0.5)
+    params = FitParams(
+        epochs=24, batch_size=20, learning_rate=0.02, kl_weight=0.0, turned_copies=0.0, keep="best", checkpoint_every=1
+    )
+    states: list[ModelState] = []
+    whole = fit(patches, spec, params, on_checkpoint=states.append)
+    last = fit(patches, spec, params.replace(keep="last"))
+    val = whole.history.table["val_loss"]
+    best = int(val[5:].idxmin())
+    assert best < 22, "the last epoch is the best: nothing is tested"
+    assert not same(whole.to_state(), last.to_state())
+    until = fit(patches, spec, params.replace(keep="last"), resume_from=states[best + 1])
+    assert same(until.to_state(), last.to_state())
+    for state in (states[best + 2], states[-2]):
+        assert same(fit(patches, spec, params, resume_from=state).to_state(), whole.to_state())
+
+
+def test_an_early_stop_returns_the_best_weights(patches):
+    params = FitParams(epochs=60, patience=2, batch_size=50, learning_rate=0.02)
+    early, last = fit(patches[:100], SPEC, params), fit(patches[:100], SPEC, params.replace(keep="last"))
+    assert len(early.history.table) == len(last.history.table) < 60
+    assert not same(early.to_state(), last.to_state())
+
+
+def test_half_precision_and_determinism_can_be_asked_for(patches):
+    model = fit(patches, SPEC, QUICK.replace(precision="mixed", deterministic=True))
+    assert np.isfinite(model.history.table["loss"]).all()
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert model.net.encoder.head.weight.dtype == torch.float32
+
+
 def test_auto_epochs_keeps_the_number_of_steps():
     assert auto_epochs(90) == 56
     assert auto_epochs(2) == 400

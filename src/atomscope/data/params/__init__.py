@@ -5,7 +5,7 @@ from atomscope.data.params.crop import CropParams
 from atomscope.data.params.defects import CandidateParams, ClassifierParams
 from atomscope.data.params.find import FindParams, GridParams
 from atomscope.data.params.fit import FitParams
-from atomscope.data.params.members import JRVAE, JVAE, RTSVAE, RVAE, SVAE, TVAE, VAE
+from atomscope.data.params.members import JRVAE, JVAE, MEMBERS, RTSVAE, RVAE, SVAE, TVAE, VAE
 from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
 from atomscope.data.params.show import ClusterParams, ShowParams
@@ -18,6 +18,7 @@ from atomscope.data.params.walls import SimulateWallsParams, WallParams, WallTra
 __all__ = [
     "JRVAE",
     "JVAE",
+    "MEMBERS",
     "RTSVAE",
     "RVAE",
     "SVAE",

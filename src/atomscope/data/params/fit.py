@@ -23,6 +23,12 @@ class FitParams(Params):
     patience: int | None = field(
         None, "Early stop", "Stop after so many epochs without a better validation loss; empty: never.", ge=1
     )
+    keep: Literal["best", "last"] | None = field(
+        None,
+        "Keep",
+        "Weights of the epoch with the best validation loss, or of the last; empty: the best if it may stop early.",
+        advanced=True,
+    )
     kl_weight: float = field(1.0, "KL weight", "Weight of the KL terms (beta).", advanced=True, ge=0.0)
     turned_copies: float = field(
         0.6,
@@ -32,6 +38,18 @@ class FitParams(Params):
         advanced=True,
         ge=0.0,
         le=1.0,
+    )
+    precision: Literal["auto", "full", "mixed"] = field(
+        "auto",
+        "Precision",
+        "mixed: most products in 16 bits (bfloat16), the rest in 32; auto: mixed on CUDA, full elsewhere.",
+        advanced=True,
+    )
+    deterministic: bool = field(
+        False,
+        "Deterministic",
+        "On a GPU: the same run gives the same bits, slower. On a CPU it always does.",
+        advanced=True,
     )
     seed: int = field(0, "Seed", "Makes the run reproducible.", ge=0)
     device: Literal["auto", "cpu", "cuda", "mps"] = field("auto", "Device", "Where to train.", advanced=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from atomscope.data.params.model import VAESpec
@@ -62,3 +63,15 @@ def JVAE(classes: int = 3, **fields: Any) -> VAESpec:  # noqa: N802
 def JRVAE(classes: int = 3, **fields: Any) -> VAESpec:  # noqa: N802
     """Return a joint rVAE: a discrete class, an angle and a shift beside the latents; see :func:`JVAE`."""
     return RVAE(**{"classes": classes, **fields})
+
+
+#: Every member by the name that the window and the command line know it by.
+MEMBERS: dict[str, Callable[..., VAESpec]] = {
+    "rVAE": RVAE,
+    "VAE": VAE,
+    "tVAE": TVAE,
+    "sVAE": SVAE,
+    "rtsVAE": RTSVAE,
+    "jVAE": JVAE,
+    "jrVAE": JRVAE,
+}

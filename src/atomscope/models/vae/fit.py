@@ -17,7 +17,7 @@ from atomscope.data import Given, History, ModelState, OnProgress, Patches, Shou
 from atomscope.data.params import FitParams, VAESpec
 from atomscope.errors import InputError, TrainingError
 from atomscope.models.adam import Adam, one_cycle
-from atomscope.models.device import find_device
+from atomscope.models.device import deterministic, find_device, precision
 from atomscope.models.vae.batches import Batches
 from atomscope.models.vae.gauge import settle
 from atomscope.models.vae.known import Known, known
@@ -55,6 +55,8 @@ class Training:
         self.epoch = 0
         self.rows: list[dict[str, float]] = []
         self.best, self.waited = math.inf, 0
+        self.keeps = params.keep == "best" or (params.keep is None and params.patience is not None)
+        self.kept: dict[str, torch.Tensor] = {}  # the weights of the best epoch
         self.finished = False
 
     def run_epoch(self, should_stop: ShouldStop | None) -> bool:
@@ -81,7 +83,8 @@ class Training:
         row["seconds"] = time.perf_counter() - start
         self.rows.append(row)
         self.epoch += 1
-        self.finished = self.epoch >= self.epochs or self.out_of_patience(row)
+        patient = self.is_patient(row)
+        self.finished = self.epoch >= self.epochs or not patient
         return True
 
     def step(
@@ -90,7 +93,8 @@ class Training:
         """Make one step on a batch at the fraction ``t`` of the run; add its losses to ``sums``."""
         lr = one_cycle(t, self.params.learning_rate)
         x, of = self.quarter_turn(x.to(self.device), of.to(self.device), generator)
-        loss, parts = losses(self.net, x, of, t, self.params.kl_weight, self.params.turned_copies, generator)
+        with precision(self.params.precision, self.device):
+            loss, parts = losses(self.net, x, of, t, self.params.kl_weight, self.params.turned_copies, generator)
         loss.backward()
         self.optimizer.step(lr)
         for name, part in parts.items():
@@ -120,16 +124,21 @@ class Training:
             n += len(x)
         return {"val_loss": total / n, "val_reconstruction": recon / n}
 
-    def out_of_patience(self, row: dict[str, float]) -> bool:
-        """Say whether the validation loss has not improved for ``patience`` epochs, after the KL ramp."""
-        if self.params.patience is None or self.epoch < self.epochs // 4:
-            return False
+    def is_patient(self, row: dict[str, float]) -> bool:
+        """Note whether this epoch is the best so far, after the KL ramp; say whether to wait for a better one."""
+        if self.epoch < self.epochs // 4:
+            return True
         now = row.get("val_loss", row["loss"])
         self.best, self.waited = (now, 0) if now < self.best else (self.best, self.waited + 1)
-        return self.waited >= self.params.patience
+        if self.keeps and not self.waited:
+            self.kept = {name: value.clone() for name, value in self.net.state_dict().items()}
+        return self.params.patience is None or self.waited < self.params.patience
 
     def settle(self) -> None:
-        """Settle what the data leave open, on at most 20 000 of the training patches."""
+        """Take the weights that are kept, and settle what the data leave open, on at most 20 000 training patches."""
+        if self.kept:
+            self.net.load_state_dict(self.kept)
+            self.kept = {}
         index = self.batches.train[:: max(1, len(self.batches.train) // 20_000)]
         settle(self.net, [(x, known(self.given, k)) for x, k in self.batches.take(index)])
 
@@ -139,11 +148,22 @@ class Training:
         meta = {"fit": self.params.model_dump(), "epoch": self.epoch, "epochs": self.epochs}
         return Model(net.spec, net, History(pd.DataFrame(self.rows), stopped), meta)
 
+    def drawings(self, model: Model, count: int = 8) -> np.ndarray:
+        """Return some patches that were kept aside, and what is drawn of them, shape (2, n, rows, cols); channel 0."""
+        index = self.batches.validation if len(self.batches.validation) else self.batches.train
+        index = index[np.linspace(0, len(index) - 1, min(count, len(index))).astype(int)]
+        x, _ = next(self.batches.take(index))
+        given = None if self.given is None else self.given.rows(index)
+        drawn = model.reconstruct(Patches.from_array(x.numpy()), given)
+        return np.stack((x.numpy()[:, 0], drawn[:, 0]))
+
     def state(self) -> ModelState:
         """Return everything that a resumed run needs."""
         state = self.model().to_state()
         for name, value in self.optimizer.state().items():
             state.tensors[f"optimizer.{name}"] = value.cpu().numpy().copy()
+        for name, value in self.kept.items():
+            state.tensors[f"best.{name}"] = value.cpu().numpy().copy()
         best = None if math.isinf(self.best) else self.best
         state.meta["training"] = {"best": best, "waited": self.waited, "finished": self.finished}
         return state
@@ -154,7 +174,7 @@ class Training:
         if progress is None:
             raise InputError("this checkpoint holds a finished model, not a run to resume; start from it with init=")
         was, now = state.meta.get("fit", {}), self.params.model_dump()
-        ignore = {"device", "checkpoint_every", "patience"}
+        ignore = {"device", "checkpoint_every", "patience", "keep", "precision", "deterministic"}
         changed = [f"{k} {was.get(k)!r} -> {v!r}" for k, v in now.items() if k not in ignore and was.get(k) != v]
         if changed:
             raise InputError(
@@ -166,6 +186,9 @@ class Training:
         self.net.load_state_dict(load_net(state).state_dict())
         moments = {k.removeprefix("optimizer."): v for k, v in state.tensors.items() if k.startswith("optimizer.")}
         self.optimizer.restore({name: torch.from_numpy(np.array(value)) for name, value in moments.items()})
+        if self.keeps:
+            best = {k.removeprefix("best."): v for k, v in state.tensors.items() if k.startswith("best.")}
+            self.kept = {name: torch.from_numpy(np.array(value)).to(self.device) for name, value in best.items()}
         self.epoch, self.rows = int(state.meta["epoch"]), [dict(r) for r in state.meta.get("history", [])]
         self.best = math.inf if progress["best"] is None else float(progress["best"])
         self.waited, self.finished = int(progress["waited"]), bool(progress["finished"])
@@ -202,7 +225,7 @@ def fit(
         Start from the weights of a trained model of the same specification.
     on_progress : callable, optional
         One report an epoch; the payload is a dict of the epoch's losses, and every few epochs ``manifold``, an
-        array (8, 8, rows, cols).
+        array (8, 8, rows, cols), and ``drawings``, patches kept aside and what is drawn of them (2, 8, rows, cols).
     should_stop : callable, optional
         Asked before every batch. When it says so, the model as it is is returned with ``history.stopped``, and the
         state of the last whole epoch goes to ``on_checkpoint``.
@@ -233,7 +256,9 @@ def fit(
         on_checkpoint(last)
     every = max(1, run.epochs // 20)
     while not run.finished:
-        if not run.run_epoch(should_stop):
+        with deterministic(params.deterministic):
+            going_on = run.run_epoch(should_stop)
+        if not going_on:
             if on_checkpoint is not None:
                 on_checkpoint(last)
             log.info("training stopped in epoch %d of %d", run.epoch + 1, run.epochs)
@@ -247,7 +272,8 @@ def fit(
                 on_checkpoint(last)
         payload: dict[str, Any] = dict(run.rows[-1])
         if on_progress is not None and (run.finished or run.epoch % every == 0):
-            payload["manifold"] = run.model().manifold(8)
+            model = run.model()
+            payload["manifold"], payload["drawings"] = model.manifold(8), run.drawings(model)
         report(on_progress, run.epoch, run.epochs, "epochs", payload)
     return run.model()
 
@@ -305,7 +331,7 @@ def _check_same(
     spec: VAESpec, batches: Batches, other: dict[str, Any], window: tuple[int, int], channels: int, what: str
 ) -> None:
     wanted = {**spec.model_dump(), "window": tuple(batches.window), "channels": batches.channels}
-    came = {**other, "window": tuple(window), "channels": channels}
+    came = {**VAESpec(**other).model_dump(), "window": tuple(window), "channels": channels}
     wrong = [f"{k} {came.get(k)!r}, wanted {v!r}" for k, v in wanted.items() if came.get(k) != v and k != "noise"]
     if wrong:
         raise InputError(f"{what}: it is of another model: {'; '.join(wrong)}")

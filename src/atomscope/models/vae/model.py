@@ -222,7 +222,7 @@ def load_net(state: ModelState) -> VAE:
     facts = len(state.tensors.get("known_offset", ()))
     net = build(spec, (int(state.window[0]), int(state.window[1])), int(state.channels), conditions=facts)
     wanted = net.state_dict()
-    came = {name: t for name, t in state.tensors.items() if not name.startswith("optimizer.")}
+    came = {name: t for name, t in state.tensors.items() if not name.startswith(("optimizer.", "best."))}
     wrong = [f"{name} is missing" for name in wanted if name not in came]
     wrong += [f"{name} is unknown" for name in came if name not in wanted]
     for name, t in came.items():
