@@ -64,6 +64,7 @@ docs: system $(STAMP)
 	$(PY) docs/make_defect_screenshots.py
 	$(PY) docs/particle_screenshots.py
 	$(PY) docs/screenshots_structure.py
+	$(PY) docs/make_family_screenshots.py
 
 clean:
 	rm -rf $(VENV) demo_out build dist
