@@ -38,6 +38,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "class": ("", "class that the model found or was taught, 0, 1, ...; -1 is none"),
     "class_name": ("", "name of the class, where those who labelled gave names"),
     "class_probability": ("", "how surely the site is of its class, 0 to 1"),
+    "named": ("", "class that a person gave the site; empty: none"),
     "theta": ("rad", "periodic latent (theta1, theta2, ...), in (-pi, pi]"),
     "q": ("", "orientation in space as a unit quaternion q_w, q_x, q_y, q_z with q_w >= 0"),
     "orientation": ("rad", "orientation in space (q_w, ...); its standard deviation is a rotation angle"),

@@ -95,10 +95,11 @@ def named_classes(encoded: pd.DataFrame, names: Names | None) -> pd.DataFrame:
     """Return what a model said, with a column ``class_name`` where its classes have names."""
     if names is None or names.labels is None or "class" not in encoded.columns:
         return encoded
-    count = max(len(names.labels), int(encoded["class"].max()) + 1)
+    codes = encoded["class"].to_numpy(np.int64)
+    count = max(len(names.labels), int(codes.max(initial=-1)) + 1)
     more = [f"class {i}" for i in range(len(names.labels), count)]  # found, and named by nobody
-    column = pd.Categorical.from_codes(encoded["class"].to_numpy(), categories=[*names.labels, *more])
-    encoded.insert(encoded.columns.get_loc("class") + 1, "class_name", column)
+    column = pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index([*names.labels, *more])), encoded.index)
+    encoded.insert(list(encoded.columns).index("class") + 1, "class_name", column)
     return encoded
 
 
@@ -160,8 +161,9 @@ def _classes(column: pd.Series, name: str, classes: int) -> tuple[np.ndarray, li
         known = np.isfinite(values) & (values >= 0)
         if (values[known] % 1).any():
             raise InputError(f"labels: column {name!r} holds numbers that are not whole; wanted classes")
-        words = pd.Series(np.where(known, values, -1).astype(np.int64))
-        names = None if words.max() < classes else sorted(words[known].unique().tolist())
+        whole = np.where(known, values, -1).astype(np.int64)
+        names = None if whole.max(initial=-1) < classes else np.unique(whole[known]).tolist()
+        words: pd.Series[Any] = pd.Series(whole)
     else:
         text = column.astype(object)
         words = text.where(text.notna(), "").astype(str).str.strip().reset_index(drop=True)

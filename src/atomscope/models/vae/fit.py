@@ -70,7 +70,7 @@ class Training:
             if should_stop is not None and should_stop():
                 return False
             t = (self.epoch + steps / self.batches.steps) / self.epochs
-            lr = self.step(x, known(self.given, index), t, generator, sums)
+            lr = self.step(x, self.sort(x, known(self.given, index), index, t), t, generator, sums)
             steps += 1
         row = {name: float(total) / steps for name, total in sums.items()}
         if not math.isfinite(row["loss"]):
@@ -91,7 +91,6 @@ class Training:
     ) -> float:
         """Make one step on a batch at the fraction ``t`` of the run; add its losses to ``sums``."""
         lr = one_cycle(t, self.params.learning_rate)
-        of = self.sort(x, of, t)
         x, of = self.quarter_turn(x.to(self.device), of.to(self.device), generator)
         loss, parts = losses(self.net, x, of, t, self.params.kl_weight, self.params.turned_copies, generator)
         loss.backward()
@@ -100,11 +99,11 @@ class Training:
             sums[name] = sums.get(name, 0) + part
         return lr
 
-    def sort(self, x: torch.Tensor, of: Known, t: float) -> Known:
+    def sort(self, x: torch.Tensor, of: Known, index: np.ndarray, t: float) -> Known:
         """Return what is known of a batch and, early in the run, the classes that it was sorted into."""
         if self.sorting is None or t >= SORTED:
             return of
-        label = self.sorting.classes(x)  # (n,)
+        label = self.sorting.classes(x, index)  # (n,)
         return of._replace(label=label if of.label is None else torch.where(of.label >= 0, of.label, label))
 
     def quarter_turn(self, x: torch.Tensor, of: Known, generator: torch.Generator) -> tuple[torch.Tensor, Known]:

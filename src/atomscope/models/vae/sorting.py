@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,8 @@ class Sorting:
     Parameters
     ----------
     spec : VAESpec
+    known : dict of int to int
+        Classes that were asked for, by the number of the patch: each is read once.
     middle : Tensor, shape (features,)
     axes : Tensor, shape (features, components)
     mixture : sklearn GaussianMixture
@@ -62,15 +64,29 @@ class Sorting:
     axes: Tensor
     mixture: Any
     name: np.ndarray
+    known: dict[int, int] = field(default_factory=dict)
 
-    def classes(self, x: Tensor) -> Tensor:
-        """Return the class of patches (n, channels, rows, cols), own units; shape (n,), int64, -1 where unsure."""
-        where = self.mixture.predict_proba(self._read(x))  # (n, classes)
-        label = np.where(where.max(1) > SURE, self.name[where.argmax(1)], -1)
-        return torch.from_numpy(label).to(x.device)
+    def classes(self, x: Tensor, index: np.ndarray) -> Tensor:
+        """Return the class of patches, -1 where unsure.
 
-    def _read(self, x: Tensor) -> np.ndarray:
-        return ((invariants(x, self.spec) - self.middle.to(x)) @ self.axes.to(x)).double().cpu().numpy()
+        Parameters
+        ----------
+        x : Tensor, shape (n, channels, rows, cols)
+            On the CPU, in their own units.
+        index : numpy.ndarray, shape (n,)
+            Their numbers.
+
+        Returns
+        -------
+        Tensor, shape (n,), int64
+        """
+        new = [i for i, number in enumerate(index.tolist()) if number not in self.known]
+        if new:
+            p = (invariants(x[new], self.spec) - self.middle) @ self.axes  # (new, components)
+            where = self.mixture.predict_proba(p.double().numpy())  # (new, classes)
+            label = np.where(where.max(1) > SURE, self.name[where.argmax(1)], -1)
+            self.known.update(zip(index[new].tolist(), label.tolist(), strict=True))
+        return torch.tensor([self.known[number] for number in index.tolist()])
 
 
 def sort_patches(
