@@ -34,6 +34,15 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "angle_sd": ("rad", "circular standard deviation of angle"),
     "shift_row": ("px", "shift along rows in the laboratory frame"),
     "shift_col": ("px", "shift along columns in the laboratory frame"),
+    "scale": ("", "magnification of the patch against what is drawn of it"),
+    "class": ("", "class that the model found or was taught, 0, 1, ...; -1 is none"),
+    "class_name": ("", "name of the class, where those who labelled gave names"),
+    "class_probability": ("", "how surely the site is of its class, 0 to 1"),
+    "named": ("", "class that a person gave the site; empty: none"),
+    "theta": ("rad", "periodic latent (theta1, theta2, ...), in (-pi, pi]"),
+    "q": ("", "orientation in space as a unit quaternion q_w, q_x, q_y, q_z with q_w >= 0"),
+    "orientation": ("rad", "orientation in space (q_w, ...); its standard deviation is a rotation angle"),
+    "z": ("", "latent variable (z1, z2, ...), in standard deviations of its prior"),
     "reconstruction_error": ("", "mean squared error of the normalised patch"),
     "cluster": ("", "class found in the latent space; -1 is none"),
     "track": ("", "id of the track; -1 is none"),
@@ -102,4 +111,7 @@ def is_folded(name: str) -> bool:
 def describe_unit(name: str) -> str:
     """Return the unit of a column (empty when it has none or is unknown)."""
     base = name[:-3] if name.endswith("_sd") and name not in COLUMNS else name
+    numbered = re.fullmatch(r"(z|theta)\d+|(q)_[wxyz]", base)
+    if numbered and base not in COLUMNS:
+        base = numbered[1] or numbered[2]
     return COLUMNS.get(base, ("", ""))[0]

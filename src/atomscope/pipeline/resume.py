@@ -32,6 +32,12 @@ class Workspace:
             self._hash.update(_identity(stack).encode())
         self._hash.update(json.dumps(step.to_dict(), sort_keys=True).encode())
 
+    def know(self, sites: Sites, columns: list[str | None]) -> None:
+        """Take columns of the sites into the key: what is known of them is part of what is computed."""
+        for name in columns:
+            if name is not None and name in sites.table.columns:
+                self._hash.update("\n".join(map(str, sites.table[name])).encode())
+
     def _place(self, suffix: str) -> Path | None:
         # Data made in memory has no identity that survives the process: nothing to resume from.
         if self._root is None or self._stack is None or not self._stack.source:

@@ -1,15 +1,17 @@
-"""The verbs of the rVAE: train it on patches, encode by it, sort sites by their latents."""
+"""The verbs of the VAE family: train a model on patches, encode by it, sort sites by their latents."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from atomscope.data import ModelState, OnProgress, Patches, ShouldStop, Sites
+from atomscope.data import Given, ModelState, OnProgress, Patches, ShouldStop, Sites
 from atomscope.data.params import ClusterParams, FitParams, VAESpec
 from atomscope.pipeline.fields import with_fields
+from atomscope.pipeline.known import Names, Table, give, named_classes, read_known
 
 if TYPE_CHECKING:
     from atomscope.models import Model
@@ -20,6 +22,8 @@ def fit(
     spec: VAESpec | None = None,
     params: FitParams | None = None,
     *,
+    table: Table | None = None,
+    given: Given | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = True,
     init: Model | None = None,
@@ -36,6 +40,11 @@ def fit(
         What to train.
     params : FitParams, optional
         How to train it.
+    table : Sites or DataFrame, optional
+        Holds the columns that the specification names (``conditions``, ``labels``), joined by ``site``. Text in a
+        condition counts as categories. An empty label, or NaN, or a negative number, is a class that is not known.
+    given : Given, optional
+        The same as arrays, and what to draw instead of the patches.
     checkpoint : path, optional
         Folder for checkpoints. A run that was cancelled or killed goes on from there when ``resume``.
     init : Model, optional
@@ -57,7 +66,9 @@ def fit(
 
     if not isinstance(patches, Patches):
         patches = Patches.from_array(patches)
-    params = with_fields(FitParams, params, fields)
+    params, spec = with_fields(FitParams, params, fields), spec or VAESpec()
+    given, names = give(given, patches, spec, table)
+    meta = {} if names is None else {"known": names.as_dict()}
     before: ModelState | None = None
     keep = None
     if checkpoint is not None:
@@ -66,41 +77,60 @@ def fit(
             before = io.read_model(folder)
 
         def keep(state: ModelState) -> None:
-            io.write_model(state, folder)
+            io.write_model(replace(state, meta={**state.meta, **meta}), folder)
 
-    return models.fit(
+    model = models.fit(
         patches,
-        spec or VAESpec(),
+        spec,
         params,
+        given=given,
         on_checkpoint=keep,
         resume_from=before,
         init=init,
         on_progress=on_progress,
         should_stop=should_stop,
     )
+    return replace(model, meta={**model.meta, **meta})
 
 
 def encode(
     model: Model | ModelState,
     patches: Patches | Any,
     *,
+    table: Table | None = None,
+    given: Given | None = None,
     device: str = "auto",
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> pd.DataFrame:
     """Encode patches: the latents, the pose and their standard deviations.
 
+    Parameters
+    ----------
+    model : Model
+    patches : Patches or array, shape (n, rows, cols)
+    table : Sites or DataFrame, optional
+        Needed by a model with ``conditions``: their columns, joined by ``site``.
+    given : Given, optional
+        The same as arrays.
+
     Returns
     -------
     pandas.DataFrame
         A row per patch in order, indexed by ``site``: ``z1``, ``z2``, ..., ``angle`` (rad), ``shift_row``,
-        ``shift_col`` (px) and ``*_sd``.
+        ``shift_col`` (px) and ``*_sd``; ``class``, ``class_probability`` and, when the labels had names,
+        ``class_name``.
     """
     from atomscope import models
 
     if not isinstance(patches, Patches):
         patches = Patches.from_array(patches)
-    return models.encode(as_model(model), patches, device=device, on_progress=on_progress, should_stop=should_stop)
+    model = as_model(model)
+    names = Names.of(model.meta)
+    if given is None and table is not None and model.spec.conditions:
+        given, _ = read_known(patches, model.spec, table, names, labels=False)
+    hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
+    return named_classes(models.encode(model, patches, given=given, device=device, **hooks), names)
 
 
 def cluster(table: pd.DataFrame | Sites, params: ClusterParams | None = None, **fields: Any) -> pd.DataFrame:

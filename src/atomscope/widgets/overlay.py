@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 RING, RING_WIDTH = "#ff9f1c", 0.12
 #: What a colour bar can be made of: columns that say where a site is or who it is are left out.
 NOT_COLOURS = ("site", "row", "col", "flag", "angle_order")
+#: Columns of classes, which may be text.
+CLASSES = ("kind", "cluster", "class_name")
 
 
 def is_image(layer: Any) -> bool:
@@ -74,12 +76,10 @@ def colour_columns(features: pd.DataFrame) -> list[str]:
     """Return the columns worth colouring by: what was learnt first, then what was measured."""
     names = [str(c) for c in features.columns if c not in NOT_COLOURS and not is_folded(str(c))]
     usable = [
-        c
-        for c in names
-        if c in ("kind", "cluster") or (features[c].dtype.kind in "fiub" and bool(features[c].notna().any()))
+        c for c in names if c in CLASSES or (features[c].dtype.kind in "fiub" and bool(features[c].notna().any()))
     ]
     first = [c for c in usable if is_latent(c)]
-    first += [c for c in ("angle", "cluster", "shift_row", "shift_col") if c in usable]
+    first += [c for c in ("angle", "class_name", "class", "cluster", "shift_row", "shift_col") if c in usable]
     middle = [c for c in usable if c not in first and not c.endswith("_sd")]
     return first + middle + [c for c in usable if c.endswith("_sd") and c not in first]
 

@@ -14,6 +14,7 @@ from atomscope.data.params import MEMBERS, FitParams, VAESpec
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import write_columns
 from atomscope.widgets.form import ParamsForm
+from atomscope.widgets.known_box import KnownBox
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.overlay import colour_by, is_points, show_colour_bar_soon
 from atomscope.widgets.panel import Panel, RunBar, note, row_label
@@ -55,6 +56,9 @@ class TrainRvaeWidget(Panel):
         self.model_form = ParamsForm(VAESpec, hide=("conditions", "labels"))
         self.model_form.changed.connect(self._name_member)
         self.body.addWidget(self.model_form)
+        self.known = KnownBox()
+        self.known.changed.connect(self._known_changed)
+        self.body.addWidget(self.known)
         self.heading("Training")
         self.fit_form = ParamsForm(FitParams)
         self.body.addWidget(self.fit_form)
@@ -101,13 +105,22 @@ class TrainRvaeWidget(Panel):
         return is_points(layer) and self.state.work(layer).patches is not None
 
     def _state_changed(self, layer: Any, what: str) -> None:
+        if what in ("columns", "model") and layer is self.points_box.layer():
+            self.known.follow(layer)
         if what == "patches":
             self.points_box.refresh()
             self.points_box.choose(layer)
             self._points_changed()
 
+    def _known_changed(self) -> None:
+        """Have at least as many classes as the labels name."""
+        item = self.model_form.fields["classes"]
+        if self.known.labels() is not None and int(item.get()) < len(self.known.classes()):
+            item.set(len(self.known.classes()))
+
     def _points_changed(self) -> None:
         points = self.points_box.layer()
+        self.known.follow(points)
         if points is None:
             self.chip.setText("")
             self.run_bar.allow("Extract patches first.")
@@ -130,6 +143,7 @@ class TrainRvaeWidget(Panel):
         patches = self.state.work(points).patches
         try:
             spec, params = self.model_form.params(), self.fit_form.params()
+            spec = spec.replace(labels=self.known.labels(), conditions=self.known.conditions())
         except AtomscopeError as error:
             self.run_bar.say(str(error), bad=True)
             return
@@ -137,13 +151,14 @@ class TrainRvaeWidget(Panel):
         self.manifold.show_array(None)
         self.drawings.show_array(None)
         self._job = (points, spec, params, time.monotonic())
+        table = self.known.table()
 
         def work(on_progress: Any, should_stop: Any) -> Any:
-            model = pipeline.fit(patches, spec, params, on_progress=on_progress, should_stop=should_stop)
+            model = pipeline.fit(patches, spec, params, table=table, on_progress=on_progress, should_stop=should_stop)
             # A cancelled model is a model: what it has learnt so far is shown, if anyone is still there to see it.
-            table = pipeline.encode(model, patches, device=params.device, should_stop=should_stop.unwanted)
+            said = pipeline.encode(model, patches, table=table, device=params.device, should_stop=should_stop.unwanted)
             picture = pipeline.manifold(model) if spec.latent_dim > 0 else None
-            return model, table, picture
+            return model, said, picture
 
         self.runner.start(
             f"Train on {points.name}",
@@ -186,7 +201,7 @@ class TrainRvaeWidget(Panel):
         done.model, done.table = model, table
         done.note("train", pipeline.STEPS["train"](model=spec, fit=params))
         write_columns(points, table)
-        colour = next((c for c in ("z1", "angle") if c in table.columns), None)
+        colour = next((c for c in ("class_name", "class", "z1", "angle") if c in table.columns), None)
         if colour is not None:
             colour_by(points, colour, bar=False)
             show_colour_bar_soon(points)
@@ -195,6 +210,7 @@ class TrainRvaeWidget(Panel):
         text = f"{epochs} epochs, {time.monotonic() - began:.1f} s"
         verb = "Cancelled; kept the model so far" if early else "Trained"
         self.run_bar.say(f"{verb}: {text}. {points.name} is coloured by {colour}. Next: Latent explorer.")
+        self.known.follow(self.points_box.layer())
         self.state.tell(points, "model")
 
     def _failed(self, error: BaseException) -> None:

@@ -33,7 +33,7 @@ def column_names(model: Model, errors: bool = True) -> list[str]:
     if spec.scaling:
         names += ["scale", "scale_sd"]
     if spec.classes:
-        names += ["label", "label_probability"]
+        names += ["class", "class_probability"]
     names += _with_sd(f"theta{i + 1}" for i in range(spec.circles))
     if spec.orientation:
         names += ["q_w", "q_x", "q_y", "q_z", "orientation_sd"]
@@ -142,8 +142,8 @@ def encode(
 
 def _table(values: np.ndarray, names: list[str], site: np.ndarray, order: int) -> pd.DataFrame:
     table = pd.DataFrame(values, columns=names, index=pd.Index(site, name="site"))
-    if "label" in table.columns:
-        table["label"] = table["label"].fillna(-1).astype(np.int32)
+    if "class" in table.columns:
+        table["class"] = table["class"].fillna(-1).astype(np.int32)
     if order > 1:
         table["angle_order"] = np.int8(order)
     table["flag"] = ""

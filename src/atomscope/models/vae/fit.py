@@ -24,6 +24,7 @@ from atomscope.models.vae.known import Known, known
 from atomscope.models.vae.likelihoods import LIKELIHOODS
 from atomscope.models.vae.model import Model, load_net
 from atomscope.models.vae.network import VAE, build
+from atomscope.models.vae.sorting import MOST, SORTED, Sorting, sort_patches
 from atomscope.models.vae.step import losses
 from atomscope.models.vae.symmetry import find_symmetry
 
@@ -58,6 +59,7 @@ class Training:
         self.keeps = params.keep == "best" or (params.keep is None and params.patience is not None)
         self.kept: dict[str, torch.Tensor] = {}  # the weights of the best epoch
         self.finished = False
+        self.sorting: Sorting | None = None
 
     def run_epoch(self, should_stop: ShouldStop | None) -> bool:
         """Train one epoch; return False, with the epoch unfinished, when asked to stop."""
@@ -70,7 +72,7 @@ class Training:
             if should_stop is not None and should_stop():
                 return False
             t = (self.epoch + steps / self.batches.steps) / self.epochs
-            lr = self.step(x, known(self.given, index), t, generator, sums)
+            lr = self.step(x, self.sort(x, known(self.given, index), index, t), t, generator, sums)
             steps += 1
         row = {name: float(total) / steps for name, total in sums.items()}
         if not math.isfinite(row["loss"]):
@@ -100,6 +102,13 @@ class Training:
         for name, part in parts.items():
             sums[name] = sums.get(name, 0) + part
         return lr
+
+    def sort(self, x: torch.Tensor, of: Known, index: np.ndarray, t: float) -> Known:
+        """Return what is known of a batch and, early in the run, the classes that it was sorted into."""
+        if self.sorting is None or t >= SORTED:
+            return of
+        label = self.sorting.classes(x, index)  # (n,)
+        return of._replace(label=label if of.label is None else torch.where(of.label >= 0, of.label, label))
 
     def quarter_turn(self, x: torch.Tensor, of: Known, generator: torch.Generator) -> tuple[torch.Tensor, Known]:
         """Turn a batch by a random multiple of 90 degrees (180 when not square): exact, and against overfitting."""
@@ -251,6 +260,10 @@ def fit(
     if resume_from is not None:
         _check_same(spec, batches, resume_from.spec, resume_from.window, resume_from.channels, "resume_from")
         run.restore(resume_from)
+    if spec.classes and init is None and run.epoch < SORTED * run.epochs:
+        index = batches.train[:: max(1, -(-len(batches.train) // MOST))]
+        label = None if given is None or given.label is None else given.label[index]
+        run.sorting = sort_patches(spec, (x for x, _ in batches.take(index)), label, params.seed)
     last = run.state()
     if on_checkpoint is not None and resume_from is None:
         on_checkpoint(last)

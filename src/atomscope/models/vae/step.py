@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, one_hot
 
 from atomscope.models.vae.codes import code_of, mean_code
 from atomscope.models.vae.encoders import Posterior
+from atomscope.models.vae.joint import LABEL_WEIGHT, label_error
+from atomscope.models.vae.joint import expected as expected_over_classes
 from atomscope.models.vae.known import Known
 from atomscope.models.vae.network import VAE, Draw, draw, kl_parts
 from atomscope.models.vae.pose import equivalents, leaning
@@ -21,8 +22,8 @@ LEAN_WEIGHT = 0.1
 NOISE_RATE = 0.02
 #: The smallest noise, of standardised values: noiseless data must not make the likelihood infinite.
 LEAST_NOISE = 0.02
-#: Weight of a known label against a pixel's bound.
-LABEL_WEIGHT = 0.2
+#: Weight of what the drawings say of the classes, against nats a pixel.
+CLASS_WEIGHT = 0.1
 
 
 def kl_ramp(t: float) -> float:
@@ -70,16 +71,20 @@ def losses(
         p = read_turned(net, x, condition, generator)
     chance = torch.rand(n, generator=generator).to(x.device) if p.lean is not None else None  # (n,)
     d = draw(p, noise, net.order, chance)
-    nats, squared = expected(net, p, d, wanted, target, known.label, condition)
+    nats, squared, unsaid = expected(net, p, d, wanted, target, known.label, condition)
     reconstruction = nats.mean()
     groups = kl_parts(p, net.reach, net.order, angle_sd=spec.angle_sd, max_scale=spec.max_scale)
     kl = {name: part.mean() for name, part in groups.items()}
     bound = reconstruction + kl_weight * kl_ramp(t) * sum(kl.values())
     parts = {"loss": reconstruction + kl_weight * sum(kl.values()), "reconstruction": reconstruction, **kl}
     if p.logits is not None and known.label is not None:
-        parts["label"] = label_error(p.logits, known.label)
-        bound = bound + LABEL_WEIGHT * pixels * net.channels * parts["label"]
+        unlike = label_error(p.logits, known.label)
+        bound = bound + LABEL_WEIGHT * pixels * net.channels * unlike
+        if spec.labels is not None:
+            parts["label"] = unlike
     loss = bound / (pixels * net.channels)
+    if p.logits is not None:
+        loss = loss + CLASS_WEIGHT * unsaid
     if p.lean is not None and torch.is_grad_enabled():
         few = slice(None, None, 8)
         code = code_at(net, p.part(few), d, few, condition)
@@ -93,29 +98,12 @@ def losses(
 
 def expected(
     net: VAE, p: Posterior, d: Draw, wanted: Tensor, raw: Tensor, label: Tensor | None, condition: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Return -ln p(x | draw), nats, shape (n,), and the squared residuals, shape (n, channels).
-
-    A class is summed over exactly: every class is drawn, and weighed by its probability, or by the label where known.
-    """
-    if p.logits is None:
-        drawn = net.decode(code_of(d.z, d.circles, d.frame, None, condition), d.pose)  # (n, channels, rows, cols)
-        return net.likelihood.nats(drawn, wanted, raw, net.noise_var.clone(), net.offset)
-    n, classes = p.logits.shape
-    q = p.logits.softmax(1)  # (n, classes)
-    if label is not None:
-        q = torch.where(label[:, None] >= 0, one_hot(label.clamp(min=0), classes).to(q), q)  # (n, classes)
-    which = torch.eye(classes, device=q.device).repeat(n, 1)  # (n * classes, classes)
-    every = torch.arange(n, device=q.device).repeat_interleave(classes)  # (n * classes,)
-
-    def each(part: Tensor | None) -> Tensor | None:
-        return None if part is None else part[every]
-
-    code = code_of(d.z[every], each(d.circles), each(d.frame), which, each(condition))  # (n * classes, code)
-    drawn = net.decode(code, d.pose.rows(every))  # (n * classes, channels, rows, cols)
-    nats, squared = net.likelihood.nats(drawn, wanted[every], raw[every], net.noise_var.clone(), net.offset)
-    mean = (q * nats.view(n, classes)).sum(1)  # (n,)
-    return mean, (q[:, :, None] * squared.view(n, classes, -1)).sum(1)
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return -ln p(x | draw), nats, shape (n,), the squared residuals (n, channels), and the error of the classes."""
+    if p.logits is not None:
+        return expected_over_classes(net, p, d, wanted, raw, label, condition)
+    drawn = net.decode(code_of(d.z, d.circles, d.frame, None, condition), d.pose)  # (n, channels, rows, cols)
+    return *net.likelihood.nats(drawn, wanted, raw, net.noise_var.clone(), net.offset), drawn.new_zeros(())
 
 
 def code_at(net: VAE, p: Posterior, d: Draw, index: slice, condition: Tensor | None) -> Tensor:
@@ -126,11 +114,6 @@ def code_at(net: VAE, p: Posterior, d: Draw, index: slice, condition: Tensor | N
         frame=None if d.frame is None else d.frame[index],
     )
     return mean_code(some, None if condition is None else condition[index])
-
-
-def label_error(logits: Tensor, label: Tensor) -> Tensor:
-    """Return the cross-entropy of the patches whose class is known, mean over all; logits (n, classes), label (n,)."""
-    return cross_entropy(logits, label, ignore_index=-1, reduction="sum") / len(label)
 
 
 def lean_error(net: VAE, x: Tensor, p: Posterior, code: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ def read_twice(net: VAE, x: Tensor, condition: Tensor | None, generator: torch.G
     Returns
     -------
     posterior : Posterior
-        Latents from the copy, pose from the patch.
+        Latents and class from the copy, pose from the patch.
     disagreement : Tensor, scalar
         How far the two readings are from agreeing.
     """
@@ -53,6 +53,7 @@ def read_twice(net: VAE, x: Tensor, condition: Tensor | None, generator: torch.G
     posterior = own._replace(
         z=torch.cat((other.z, own.z[k:])),  # (n, latent)
         z_log_sd=torch.cat((other.z_log_sd, own.z_log_sd[k:])),  # (n, latent)
+        logits=None if other.logits is None or own.logits is None else torch.cat((other.logits, own.logits[k:])),
     )
     return posterior, disagreement
 
