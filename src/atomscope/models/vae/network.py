@@ -17,6 +17,7 @@ from atomscope.models.vae.encoders import ConvTrunk, Encoder, MLPTrunk, Posterio
 from atomscope.models.vae.likelihoods import LIKELIHOODS
 from atomscope.models.vae.pose import Pose, equivalents, kl_circle, kl_normal, leaning, turn
 from atomscope.models.vae.rotations import kl_rotation, turned_frame
+from atomscope.models.vae.search import found
 
 #: Latents at which the orientation of the drawings is settled (see gauge.py).
 ANCHORS = 256
@@ -162,6 +163,8 @@ class VAE(nn.Module):
         if self.training:
             return p if p.lean is None else choose(p, self.order)
         p = p._replace(z=torch.where(self.idle > 0, self.idle_at, p.z))
+        if self.spec.decoder == "cloud":
+            p = found(self, x, p, condition)
         if p.shift is None and p.angle is None and p.log_scale is None:
             return p
         code = mean_code(p, condition)  # (n, code)

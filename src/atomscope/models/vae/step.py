@@ -11,7 +11,7 @@ from atomscope.models.vae.encoders import Posterior
 from atomscope.models.vae.known import Known
 from atomscope.models.vae.network import VAE, Draw, draw, kl_parts
 from atomscope.models.vae.pose import equivalents, leaning
-from atomscope.models.vae.search import DREAM_WEIGHT, SEARCH, searched
+from atomscope.models.vae.search import dream_error, searched
 from atomscope.models.vae.views import read_turned, read_twice
 
 #: Weight of the pose loss of the turned copies, nats a pixel, where the training starts; it falls to 0.
@@ -72,11 +72,12 @@ def losses(
     chance = torch.rand(n, generator=generator).to(x.device) if p.lean is not None else None  # (n,)
     d = draw(p, noise, net.order, chance)
     dream = None
-    if spec.decoder == "cloud" and torch.is_grad_enabled():
-        d, dream = searched(net, x, p, d, condition, t, generator)
+    if spec.decoder == "cloud":
+        d = searched(net, x, d, condition, t, generator)
+        dream = dream_error(net, d, condition, generator) if torch.is_grad_enabled() else None
     nats, squared = expected(net, p, d, wanted, target, known.label, condition)
     reconstruction = nats.mean()
-    if dream is not None and t < SEARCH and p.frame_log_sd is not None:  # patches were drawn as the search says
+    if spec.decoder == "cloud" and p.frame_log_sd is not None:  # patches were drawn as the search says
         p = p._replace(frame_log_sd=p.frame_log_sd.detach())
     groups = kl_parts(p, net.reach, net.order, angle_sd=spec.angle_sd, max_scale=spec.max_scale)
     kl = {name: part.mean() for name, part in groups.items()}
@@ -86,7 +87,7 @@ def losses(
         parts["label"] = label_error(p.logits, known.label)
         bound = bound + LABEL_WEIGHT * pixels * net.channels * parts["label"]
     if dream is not None:
-        bound = bound + DREAM_WEIGHT * dream
+        bound = bound + dream
         parts["dream"] = dream
     loss = bound / (pixels * net.channels)
     if p.lean is not None and torch.is_grad_enabled():
