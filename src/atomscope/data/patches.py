@@ -74,16 +74,22 @@ class Patches:
     def __post_init__(self) -> None:
         if len(self.values.shape) not in (3, 4):
             raise ShapeError(
-                f"patches: wanted shape (n, rows, cols) or (n, channels, rows, cols), got {tuple(self.values.shape)}"
+                "patches: wanted shape (n, rows, cols) or (n, channels, rows, cols), or (n, length) for spectra in a "
+                f"numpy array, got {tuple(self.values.shape)}"
             )
         if len(self.site) != self.values.shape[0]:
             raise ShapeError(f"patches: {self.values.shape[0]} windows but {len(self.site)} site ids")
 
     @classmethod
     def from_array(cls, values: Any, site: np.ndarray | None = None, **kwargs: Any) -> Patches:
-        """Wrap an array of shape (n, rows, cols) or (n, channels, rows, cols) as it is (no normalisation)."""
+        """Wrap an array of shape (n, rows, cols) or (n, channels, rows, cols) as it is (no normalisation).
+
+        Spectra (or other curves), an array of shape (n, length), are patches of one row: (n, 1, length).
+        """
         if not hasattr(values, "shape"):
             values = np.asarray(values)
+        if len(values.shape) == 2 and isinstance(values, np.ndarray):
+            values = values[:, None]
         if len(values.shape) in (3, 4) and isinstance(values, np.ndarray) and values.dtype != np.float32:
             values = values.astype(np.float32)
         n = values.shape[0] if len(values.shape) else 0

@@ -80,10 +80,11 @@ class VAESpec(Params):
     encoder: Literal["conv", "mlp"] = field(
         "mlp", "Encoder", "Network that reads a patch: mlp (fast) or conv.", advanced=True
     )
-    decoder: Literal["canvas", "coordinate"] = field(
+    decoder: Literal["canvas", "coordinate", "cloud"] = field(
         "canvas",
         "Decoder",
-        "canvas: draw one picture and turn it (fast). coordinate: a network of pixel coordinates (slow).",
+        "canvas: draw one picture and turn it (fast). coordinate: a network of pixel coordinates (slow). "
+        "cloud: an object in space, seen from all sides (with orientations).",
         advanced=True,
     )
     hidden: int = field(128, "Hidden width", "Width of the hidden layers.", advanced=True, ge=4, le=4096)
@@ -101,4 +102,8 @@ class VAESpec(Params):
             raise ValueError("labels need classes: say how many there are")
         if self.noise is not None and self.likelihood != "gaussian":
             raise ValueError(f"noise belongs to the gaussian likelihood, not to {self.likelihood}")
+        if self.decoder == "cloud" and not self.orientation:
+            raise ValueError("a cloud is seen from all sides: the decoder 'cloud' wants orientation=True")
+        if self.decoder == "cloud" and self.rotation:
+            raise ValueError("an orientation has the angle in it: with the decoder 'cloud' wanted rotation=False")
         return self

@@ -10,6 +10,7 @@ from torch.nn.functional import one_hot
 
 from atomscope.data.params import VAESpec
 from atomscope.models.vae.encoders import Posterior
+from atomscope.models.vae.rotations import matrix_of
 
 #: Numbers of a rotation in space: its matrix.
 MATRIX = 9
@@ -67,14 +68,3 @@ def mean_code(p: Posterior, condition: Tensor | None = None) -> Tensor:
     """Return the code of a posterior's means and of its likeliest class, shape (n, code)."""
     classes = None if p.logits is None else one_hot(p.logits.argmax(1), p.logits.shape[1]).to(p.z)
     return code_of(p.z, p.circles, p.frame, classes, condition)
-
-
-def matrix_of(quaternion: Tensor) -> Tensor:
-    """Return the rotation matrices of unit quaternions (n, 4) (w, x, y, z), flattened, shape (n, 9)."""
-    w, x, y, z = quaternion.unbind(1)
-    rows = (
-        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
-    )
-    return torch.stack([entry for row in rows for entry in row], 1)

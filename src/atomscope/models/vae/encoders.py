@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from atomscope.data.params import VAESpec
 from atomscope.models.layers import Convolution, Dense
 from atomscope.models.vae.pose import Pose
+from atomscope.models.vae.rotations import BROADEST_TURN, quaternion_of
 
 #: Bounds of every learnt log standard deviation: wide enough for any use, narrow enough never to overflow.
 LOG_SD = (-7.0, 2.0)
@@ -165,7 +166,10 @@ class Encoder(nn.Module):
         if "shift" in said:
             reach = torch.tensor(self.reach, device=x.device)  # (2,)
             shift = reach * torch.tanh(said["shift"])  # (n, 2)
-            p = p._replace(shift=shift, shift_log_sd=said["shift_log_sd"].clamp(*LOG_SD))
+            spread = said["shift_log_sd"].clamp(*LOG_SD)  # (n, 2)
+            if self.reach[0] <= 0:  # a curve: no shift along its one row, and no doubt about it
+                spread = torch.cat((torch.full_like(spread[:, :1], -math.inf), spread[:, 1:]), 1)  # (n, 2)
+            p = p._replace(shift=shift, shift_log_sd=spread)
         if "log_scale" in said:
             log_scale = math.log(self.spec.max_scale) * torch.tanh(said["log_scale"][:, 0])  # (n,)
             p = p._replace(log_scale=log_scale, scale_log_sd=said["scale_log_sd"][:, 0].clamp(*LOG_SD))
@@ -174,34 +178,7 @@ class Encoder(nn.Module):
             spread = said["circles_log_sd"].clamp(LOG_SD[0], LOG_SD[1])  # (n, k)
             p = p._replace(circles=torch.atan2(row, col), circles_log_sd=spread)
         if "frame" in said:
-            spread = said["frame_log_sd"][:, 0].clamp(LOG_SD[0], 0.0)  # (n,)
+            most = math.log(BROADEST_TURN)
+            spread = most - nn.functional.softplus(most - said["frame_log_sd"][:, 0]).clamp(max=most - LOG_SD[0])  # (n,)
             p = p._replace(frame=quaternion_of(said["frame"]), frame_log_sd=spread)
         return p._replace(logits=said.get("logits"))
-
-
-def quaternion_of(six: Tensor) -> Tensor:
-    """Return unit quaternions (n, 4) of two 3-vectors each (n, 6), made orthonormal: no jump anywhere.
-
-    References
-    ----------
-    Y. Zhou et al., "On the continuity of rotation representations in neural networks", CVPR 2019.
-    """
-    a, b = six[:, :3], six[:, 3:]  # (n, 3) twice
-    x = nn.functional.normalize(a, dim=1)  # (n, 3)
-    y = nn.functional.normalize(b - (x * b).sum(1, keepdim=True) * x, dim=1)  # (n, 3)
-    m = torch.stack((x, y, torch.linalg.cross(x, y)), 2)  # (n, 3, 3), columns
-    # Of the four numbers, that which is largest is safe to divide by (Shepperd's method).
-    d = torch.stack((m[:, 0, 0] + m[:, 1, 1] + m[:, 2, 2], m[:, 0, 0], m[:, 1, 1], m[:, 2, 2]), 1)  # (n, 4)
-    w = torch.stack((1 + d[:, 0], m[:, 2, 1] - m[:, 1, 2], m[:, 0, 2] - m[:, 2, 0], m[:, 1, 0] - m[:, 0, 1]), 1)
-    i = torch.stack(
-        (m[:, 2, 1] - m[:, 1, 2], 1 + 2 * d[:, 1] - d[:, 0], m[:, 0, 1] + m[:, 1, 0], m[:, 0, 2] + m[:, 2, 0]), 1
-    )
-    j = torch.stack(
-        (m[:, 0, 2] - m[:, 2, 0], m[:, 0, 1] + m[:, 1, 0], 1 + 2 * d[:, 2] - d[:, 0], m[:, 1, 2] + m[:, 2, 1]), 1
-    )
-    k = torch.stack(
-        (m[:, 1, 0] - m[:, 0, 1], m[:, 0, 2] + m[:, 2, 0], m[:, 1, 2] + m[:, 2, 1], 1 + 2 * d[:, 3] - d[:, 0]), 1
-    )
-    every = torch.stack((w, i, j, k), 1)  # (n, 4, 4)
-    best = d.argmax(1)[:, None, None].expand(-1, 1, 4)  # (n, 1, 4)
-    return nn.functional.normalize(every.gather(1, best)[:, 0], dim=1)  # (n, 4)

@@ -19,7 +19,7 @@ from atomscope.errors import InputError, TrainingError
 from atomscope.models.adam import Adam, one_cycle
 from atomscope.models.device import deterministic, find_device, precision
 from atomscope.models.vae.batches import Batches
-from atomscope.models.vae.gauge import settle
+from atomscope.models.vae.gauge import open_gauge, settle
 from atomscope.models.vae.known import Known, known
 from atomscope.models.vae.likelihoods import LIKELIHOODS
 from atomscope.models.vae.model import Model, load_net
@@ -253,6 +253,7 @@ def fit(
     spec, params = spec or VAESpec(), params or FitParams()
     device = find_device(params.device)
     given = _checked(spec, given, len(patches))
+    _check_window(spec, patches.window)
     batches = Batches(patches, params.batch_size, params.validation, params.seed)
     LIKELIHOODS[spec.likelihood].check(batches.low, batches.high)
     spec = _with_symmetry(spec, batches, init, resume_from)
@@ -317,13 +318,20 @@ def _checked(spec: VAESpec, given: Given | None, n: int) -> Given | None:
     return None if given is None else given.check(n)
 
 
+def _check_window(spec: VAESpec, window: tuple[int, int]) -> None:
+    if spec.rotation and min(window) < 2:
+        raise InputError(
+            f"fit: patches of {window[0]} x {window[1]} px are curves and cannot turn; take a model without rotation: "
+            "TVAE(), SVAE(), VAE(), or rotation=False"
+        )
+
+
 def _start(spec: VAESpec, batches: Batches, params: FitParams, init: Model | None, given: Given | None) -> VAE:
     """Return the network that a run begins with."""
     if init is not None:
         _check_same(spec, batches, init.spec.model_dump(), init.window, init.channels, "init")
         net = copy.deepcopy(init.net)
-        net.centre.zero_()  # the same model, its gauge open again
-        net.turn.zero_()
+        open_gauge(net)  # the same model
         net.idle.zero_()
         return net
     facts = None if given is None or not spec.conditions else given.condition

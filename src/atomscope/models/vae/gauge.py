@@ -6,6 +6,7 @@ settled as functions of the latents, so that every patch is drawn as before:
 
 - the centre: among all pairs, that with the smallest mean squared shift is the most probable (the prior of the shift).
   It is found in closed form;
+- the scale: likewise, the smallest mean squared logarithm of the magnification;
 - the orientation: like shapes lie alike (see align.py);
 - the numbers of the latents: z1 is the one that says most.
 
@@ -33,6 +34,8 @@ from atomscope.models.vae.pose import Pose, turn
 FEWEST = 30
 #: Variance of its means below which a latent may be idle.
 IDLE_VARIANCE = 0.01
+#: How far latents are drawn round their means, their standard deviations, to learn the pictures' centres and sizes.
+LOOSE = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ def settle(net: VAE, batches: Sequence[tuple[Tensor, Known]]) -> None:
     settle_order(net, batches)
     settle_idle(net, batches)
     settle_centres(net, batches)
+    settle_scales(net, batches)
     settle_turns(net, batches)
     net.train(was_training)
 
@@ -108,25 +112,68 @@ def settle_centres(net: VAE, batches: Iterable[tuple[Tensor, Known]], ridge: flo
     ridge : float
         Relative ridge of the least squares.
     """
-    net.centre.zero_()
-    net.turn.zero_()
+    open_gauge(net)
     features, wanted = [], []
     for x, known in batches:
         p, condition = _read(net.encode, net, x, known)
         if p.shift is None:
             break
-        h = net.features(mean_code(p, condition))  # (n, hidden)
-        features.append(torch.cat((h, torch.ones_like(h[:, :1])), dim=1).double().cpu())  # (n, hidden + 1)
+        features.append(_features(net, p, condition, len(features)))  # (n, hidden + 1)
         back = p.shift if p.angle is None else turn(p.shift, -p.angle)  # (n, 2)
         back = back if p.log_scale is None else back * torch.exp(-p.log_scale)[:, None]  # (n, 2)
         wanted.append(-back.double().cpu())  # (n, 2)
-    if not features:
+    if features:
+        net.centre.copy_(_linear(torch.cat(features), torch.cat(wanted), ridge))
+
+
+def settle_scales(net: VAE, batches: Iterable[tuple[Tensor, Known]], ridge: float = 1e-3) -> None:
+    """Set ``net.magnified`` so that no shape is small or large by itself; arguments as of :func:`settle_centres`.
+
+    A decoder may draw one shape twice as large as another, and the encoder answer with half the magnification. The
+    logarithm of the scale is brought to mean 0 for every latent: linear in the decoder's features, least squares.
+    """
+    if not net.spec.scaling:
         return
-    a, b = torch.cat(features), torch.cat(wanted)  # (all, hidden + 1), (all, 2)
-    gram = a.T @ a  # (hidden + 1, hidden + 1)
+    net.magnified.zero_()
+    features, wanted = [], []
+    for x, known in batches:
+        p, condition = _read(net.encode, net, x, known)
+        assert p.log_scale is not None
+        features.append(_features(net, p, condition, len(features)))  # (n, hidden + 1)
+        wanted.append(-p.log_scale.double().cpu())  # (n,)
+    if features:
+        net.magnified.copy_(_linear(torch.cat(features), torch.cat(wanted)[:, None], ridge)[:, 0])
+
+
+def _features(net: VAE, p: Posterior, condition: Tensor | None, number: int) -> Tensor:
+    """Return what the decoder draws from, and 1, shape (n, hidden + 1), float64.
+
+    A picture's centre and size follow what latents *say*. The mean of a latent may also lean a little with the pose,
+    by less than its own uncertainty; taken at its word it would take a part of the shift away. So latents are drawn
+    ``LOOSE`` times as wide as they are known. (Where patches lie at any angle a shift is not in the latents: it is of
+    the picture's own frame.)
+    """
+    if not net.spec.rotation or net.spec.angle_sd is not None:
+        noise = torch.randn(p.z.shape, generator=torch.Generator().manual_seed(number)).to(p.z)
+        p = p._replace(z=p.z + LOOSE * torch.exp(p.z_log_sd) * noise)
+    h = net.features(mean_code(p, condition))  # (n, hidden)
+    return torch.cat((h, torch.ones_like(h[:, :1])), dim=1).double().cpu()
+
+
+def open_gauge(net: VAE) -> None:
+    """Unsettle where, how large and in which orientation shapes are drawn."""
+    net.centre.zero_()
+    net.turn.zero_()
+    if net.spec.scaling:
+        net.magnified.zero_()
+
+
+def _linear(a: Tensor, b: Tensor, ridge: float) -> Tensor:
+    """Return the weights of the ridge regression of b (n, m) on features a (n, k), whose last is 1; (k, m), float32."""
+    gram = a.T @ a  # (k, k)
     penalty = ridge * torch.diagonal(gram).mean() * torch.eye(len(gram), dtype=gram.dtype)
     penalty[-1, -1] *= 1e-3  # the constant is known best
-    net.centre.copy_(torch.linalg.solve(gram + penalty, a.T @ b).float())
+    return torch.linalg.solve(gram + penalty, a.T @ b).float()
 
 
 def settle_turns(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:

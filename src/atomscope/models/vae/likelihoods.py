@@ -36,6 +36,9 @@ class Likelihood(Protocol):
     def mean(self, drawn: Tensor, offset: Tensor, scale: Tensor) -> Tensor:
         """Return the patch that is expected, in the units of the data."""
 
+    def scatter(self, mean: Tensor, noise_var: Tensor, scale: Tensor, generator: torch.Generator) -> Tensor:
+        """Return patches drawn round what is expected of them, in the units of the data."""
+
 
 class Gaussian:
     """Noise of one standard deviation for each channel, given or learned."""
@@ -53,6 +56,11 @@ class Gaussian:
     def mean(self, drawn: Tensor, offset: Tensor, scale: Tensor) -> Tensor:
         """Undo the standardisation."""
         return drawn * scale[:, None, None] + offset[:, None, None]
+
+    def scatter(self, mean: Tensor, noise_var: Tensor, scale: Tensor, generator: torch.Generator) -> Tensor:
+        """Add the noise."""
+        noise = torch.randn(mean.shape, generator=generator).to(mean)
+        return mean + (noise_var.sqrt() * scale)[:, None, None] * noise
 
 
 class Bernoulli:
@@ -74,6 +82,10 @@ class Bernoulli:
     def mean(self, drawn: Tensor, offset: Tensor, scale: Tensor) -> Tensor:
         """Return the probabilities."""
         return torch.sigmoid(drawn + self._zero(offset))
+
+    def scatter(self, mean: Tensor, noise_var: Tensor, scale: Tensor, generator: torch.Generator) -> Tensor:
+        """Set pixels with their probabilities."""
+        return (torch.rand(mean.shape, generator=generator).to(mean) < mean).to(mean)
 
     def _zero(self, offset: Tensor) -> Tensor:
         return torch.logit(offset.clamp(_LEAST, 1 - _LEAST))[:, None, None]  # (channels, 1, 1)
@@ -99,6 +111,10 @@ class Poisson:
     def mean(self, drawn: Tensor, offset: Tensor, scale: Tensor) -> Tensor:
         """Return the rates."""
         return self._log_rate(drawn, offset).exp()
+
+    def scatter(self, mean: Tensor, noise_var: Tensor, scale: Tensor, generator: torch.Generator) -> Tensor:
+        """Count."""
+        return torch.poisson(mean.cpu(), generator=generator).to(mean)
 
     def _log_rate(self, drawn: Tensor, offset: Tensor) -> Tensor:
         return drawn.clamp(max=_MOST) + offset.clamp(min=_LEAST).log()[:, None, None]

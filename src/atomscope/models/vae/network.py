@@ -10,11 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from atomscope.data.params import VAESpec
+from atomscope.models.vae.cloud import CloudDecoder
 from atomscope.models.vae.codes import Layout, mean_code
 from atomscope.models.vae.decoders import CanvasDecoder, CoordinateDecoder
 from atomscope.models.vae.encoders import ConvTrunk, Encoder, MLPTrunk, Posterior
 from atomscope.models.vae.likelihoods import LIKELIHOODS
 from atomscope.models.vae.pose import Pose, equivalents, kl_circle, kl_normal, leaning, turn
+from atomscope.models.vae.rotations import kl_rotation, turned_frame
+from atomscope.models.vae.search import found
 
 #: Latents at which the orientation of the drawings is settled (see gauge.py).
 ANCHORS = 256
@@ -58,6 +61,7 @@ class VAE(nn.Module):
     scale: Tensor
     noise_var: Tensor
     centre: Tensor
+    magnified: Tensor
     turn_at: Tensor
     turn: Tensor
     idle: Tensor
@@ -68,21 +72,19 @@ class VAE(nn.Module):
     def __init__(self, spec: VAESpec, window: tuple[int, int], channels: int, conditions: int = 0) -> None:
         super().__init__()
         self.spec, self.window, self.channels = spec, window, channels
-        self.reach = (spec.max_shift * window[0], spec.max_shift * window[1])
+        self.reach = reach_of(spec, window)
         self.order = spec.symmetry or 1
         self.layout = Layout.of(spec, conditions)
         self.likelihood = LIKELIHOODS[spec.likelihood]
         trunk = {"mlp": MLPTrunk, "conv": ConvTrunk}[spec.encoder](window, channels, spec.hidden)
         self.encoder = Encoder(spec, trunk, self.reach, conditions)
-        decoder = {"canvas": CanvasDecoder, "coordinate": CoordinateDecoder}[spec.decoder]
-        smallest = 1 / spec.max_scale if spec.scaling else 1.0
-        self.decoder: nn.Module = decoder(
-            window, channels, spec.hidden, self.layout.size, spec.rotation, self.reach, smallest
-        )
+        self.decoder = self._decoder()
         self.register_buffer("offset", torch.zeros(channels))
         self.register_buffer("scale", torch.ones(channels))
         self.register_buffer("noise_var", torch.ones(channels))  # of standardised values
         self.register_buffer("centre", torch.zeros(spec.hidden + 1, 2))  # see gauge.py
+        if spec.scaling:
+            self.register_buffer("magnified", torch.zeros(spec.hidden + 1))
         self.register_buffer("turn_at", torch.zeros(ANCHORS, self.layout.size))
         self.register_buffer("turn", torch.zeros(ANCHORS))  # rad
         self.register_buffer("idle", torch.zeros(spec.latent_dim))  # 1: this latent says nothing
@@ -90,6 +92,14 @@ class VAE(nn.Module):
         if conditions:
             self.register_buffer("known_offset", torch.zeros(conditions))
             self.register_buffer("known_scale", torch.ones(conditions))
+
+    def _decoder(self) -> nn.Module:
+        spec, hidden = self.spec, self.spec.hidden
+        if spec.decoder == "cloud":
+            return CloudDecoder(self.window, self.channels, hidden, self.layout)
+        kind = {"canvas": CanvasDecoder, "coordinate": CoordinateDecoder}[spec.decoder]
+        smallest = 1 / spec.max_scale if spec.scaling else 1.0
+        return kind(self.window, self.channels, hidden, self.layout.size, spec.rotation, self.reach, smallest)
 
     @property
     def chances(self) -> int:
@@ -131,6 +141,13 @@ class VAE(nn.Module):
         h = self.features(code)  # (n, hidden)
         return h @ self.centre[:-1] + self.centre[-1]  # (n, 2)
 
+    def own_scale(self, code: Tensor) -> Tensor | None:
+        """Return the logarithm of how large codes (n, code) are drawn on the canvas; (n,); None where none is."""
+        if self.training or not self.spec.scaling or not bool(self.magnified.any()):
+            return None
+        h = self.features(code)  # (n, hidden)
+        return h @ self.magnified[:-1] + self.magnified[-1]  # (n,)
+
     def own_turn(self, code: Tensor) -> Tensor | None:
         """Return by how much the drawing of codes (n, code) is turned; (n,), rad; None where none is.
 
@@ -146,13 +163,17 @@ class VAE(nn.Module):
         if self.training:
             return p if p.lean is None else choose(p, self.order)
         p = p._replace(z=torch.where(self.idle > 0, self.idle_at, p.z))
-        if p.shift is None and p.angle is None:
+        if self.spec.decoder == "cloud":
+            p = found(self, x, p, condition)
+        if p.shift is None and p.angle is None and p.log_scale is None:
             return p
         code = mean_code(p, condition)  # (n, code)
-        own, turned = self.own_centre(code), self.own_turn(code)  # (n, 2), (n,)
+        own, turned, larger = self.own_centre(code), self.own_turn(code), self.own_scale(code)  # (n, 2), (n,), (n,)
         if p.shift is not None and own is not None:
             moved = own if p.angle is None else turn(own, p.angle)  # (n, 2)
             p = p._replace(shift=p.shift + (moved if p.log_scale is None else moved * p.log_scale.exp()[:, None]))
+        if p.log_scale is not None and larger is not None:
+            p = p._replace(log_scale=p.log_scale + larger)  # after the shift, which knows the scale on the canvas
         if p.angle is not None and turned is not None:
             p = p._replace(angle=wrap(p.angle - turned), lean=None if p.lean is None else turn(p.lean, -turned))
         return p if p.lean is None else choose(p, self.order)
@@ -162,6 +183,9 @@ class VAE(nn.Module):
         turned = self.own_turn(code)  # (n,)
         if pose.angle is not None and turned is not None:
             pose = pose._replace(angle=pose.angle + turned)
+        larger = self.own_scale(code)  # (n,)
+        if pose.log_scale is not None and larger is not None:
+            pose = pose._replace(log_scale=pose.log_scale - larger)
         return self.decoder(code, pose, self.own_centre(code))
 
     def initialise(self, generator: torch.Generator) -> None:
@@ -175,8 +199,15 @@ class VAE(nn.Module):
                 if name in ("encoder.head.weight", "decoder.draw.weight"):
                     bound *= 0.3  # quiet at first: small pictures, latents near the prior
                 p.copy_((2 * torch.rand(p.shape, generator=generator) - 1) * bound)
+        if isinstance(self.decoder, CloudDecoder):
+            self.decoder.initialise(generator)
         for name, buffer in self.named_buffers():
             buffer.fill_(1 if name in ("scale", "noise_var", "known_scale") else 0)
+
+
+def reach_of(spec: VAESpec, window: tuple[int, int]) -> tuple[float, float]:
+    """Return the largest shift, (row, col) px; along the rows of a curve (1 x length) there is none."""
+    return (spec.max_shift * window[0] if window[0] > 1 else 0.0, spec.max_shift * window[1])
 
 
 def build(spec: VAESpec, window: tuple[int, int], channels: int, seed: int = 0, conditions: int = 0) -> VAE:
@@ -252,8 +283,9 @@ def kl_parts(
             log_weights = leaning(equivalents(p.angle, order), p.lean).detach().log_softmax(1)  # (n, order)
             parts["kl_angle"] = parts["kl_angle"] + (log_weights.exp() * log_weights).sum(1)
     if p.shift is not None and p.shift_log_sd is not None:
-        prior = torch.tensor(reach, device=p.shift.device) / 2  # (2,)
-        parts["kl_shift"] = kl_normal(p.shift, p.shift_log_sd, prior)
+        axes = slice(reach[0] <= 0, 2)  # curves have no rows to be shifted along
+        prior = torch.tensor(reach[axes], device=p.shift.device) / 2  # (axes,)
+        parts["kl_shift"] = kl_normal(p.shift[:, axes], p.shift_log_sd[:, axes], prior)
     if p.log_scale is not None and p.scale_log_sd is not None:
         parts["kl_scale"] = kl_normal(p.log_scale[:, None], p.scale_log_sd[:, None], math.log(max_scale) / 2)
     if p.logits is not None:
@@ -262,17 +294,5 @@ def kl_parts(
     if p.circles_log_sd is not None:
         parts["kl_circles"] = kl_circle(torch.exp(p.circles_log_sd)).sum(1)
     if p.frame_log_sd is not None:
-        # A narrow normal on the tangent space against the uniform density 1 / (8 pi^2) of rotations by Euler angles,
-        # 1 / pi^2 in quaternions' half sphere, whose lengths are half the angles: 8 pi^2 in rotation vectors.
-        parts["kl_frame"] = math.log(8 * math.pi**2) - 3 * (p.frame_log_sd + 0.5 * math.log(2 * math.pi * math.e))
+        parts["kl_frame"] = kl_rotation(torch.exp(p.frame_log_sd))
     return parts
-
-
-def turned_frame(frame: Tensor, vector: Tensor) -> Tensor:
-    """Turn unit quaternions (n, 4) by rotation vectors (n, 3), rad, in their own frames; shape (n, 4)."""
-    half = vector / 2  # (n, 3)
-    length = half.norm(dim=1, keepdim=True)  # (n, 1)
-    v = half * torch.sinc(length / math.pi)  # (n, 3)
-    w0, v0, w1 = frame[:, :1], frame[:, 1:], torch.cos(length)  # (n, 1), (n, 3), (n, 1)
-    w = w0 * w1 - (v0 * v).sum(1, keepdim=True)  # (n, 1)
-    return torch.cat((w, w0 * v + w1 * v0 + torch.linalg.cross(v0, v)), 1)  # (n, 4)

@@ -133,7 +133,7 @@ def canvas_side(
     stay inside; shifts then reach a little out, where the canvas is zero (the mean of the data). Where pictures are
     drawn as small as ``smallest``, the window sees more of the canvas.
     """
-    rows, cols = (math.ceil(n / smallest) for n in window)
+    rows, cols = (math.ceil(n / smallest) if n > 1 else 1 for n in window)
     if not rotation:
         return rows + 2 * math.ceil(margin[0]), cols + 2 * math.ceil(margin[1])
     side = math.ceil(math.hypot(rows, cols)) + 1

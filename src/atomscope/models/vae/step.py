@@ -12,6 +12,7 @@ from atomscope.models.vae.joint import expected as expected_over_classes
 from atomscope.models.vae.known import Known
 from atomscope.models.vae.network import VAE, Draw, draw, kl_parts
 from atomscope.models.vae.pose import equivalents, leaning
+from atomscope.models.vae.search import dream_error, searched
 from atomscope.models.vae.views import read_turned, read_twice
 
 #: Weight of the pose loss of the turned copies, nats a pixel, where the training starts; it falls to 0.
@@ -71,8 +72,14 @@ def losses(
         p = read_turned(net, x, condition, generator)
     chance = torch.rand(n, generator=generator).to(x.device) if p.lean is not None else None  # (n,)
     d = draw(p, noise, net.order, chance)
+    dream = None
+    if spec.decoder == "cloud":
+        d = searched(net, x, d, condition, t, generator)
+        dream = dream_error(net, d, condition, generator) if torch.is_grad_enabled() else None
     nats, squared, unsaid = expected(net, p, d, wanted, target, known.label, condition)
     reconstruction = nats.mean()
+    if spec.decoder == "cloud" and p.frame_log_sd is not None:  # patches were drawn as the search says
+        p = p._replace(frame_log_sd=p.frame_log_sd.detach())
     groups = kl_parts(p, net.reach, net.order, angle_sd=spec.angle_sd, max_scale=spec.max_scale)
     kl = {name: part.mean() for name, part in groups.items()}
     bound = reconstruction + kl_weight * kl_ramp(t) * sum(kl.values())
@@ -82,6 +89,9 @@ def losses(
         bound = bound + LABEL_WEIGHT * pixels * net.channels * unlike
         if spec.labels is not None:
             parts["label"] = unlike
+    if dream is not None:
+        bound = bound + dream
+        parts["dream"] = dream
     loss = bound / (pixels * net.channels)
     if p.logits is not None:
         loss = loss + CLASS_WEIGHT * unsaid

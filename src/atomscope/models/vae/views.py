@@ -134,7 +134,8 @@ def pose_disagreement(
     if own.shift is not None and copy.shift is not None and shift is not None:
         there = own.shift if angle is None else turn(own.shift, angle)  # (n, 2)
         there = there if log_scale is None else there * torch.exp(log_scale)[:, None]  # (n, 2)
-        total = total + (((copy.shift - there - shift) / torch.tensor(reach, device=shift.device)) ** 2).sum(1)  # (n,)
+        unit = torch.tensor([r or 1.0 for r in reach], device=shift.device)  # (2,)
+        total = total + (((copy.shift - there - shift) / unit) ** 2).sum(1)  # (n,)
     if own.log_scale is not None and copy.log_scale is not None and log_scale is not None:
         total = total + SCALE_WEIGHT * (copy.log_scale - own.log_scale - log_scale).square()  # (n,)
     return total
