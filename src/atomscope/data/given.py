@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from atomscope.data.patches import Patches
 from atomscope.errors import InputError, ShapeError
 
 
@@ -20,8 +21,8 @@ class Given:
         What the model need not say of a patch: a number each, finite.
     label : numpy.ndarray, shape (n,), int64, optional
         Class of each patch, -1 where it is not known.
-    target : array, shape (n, rows, cols) or (n, channels, rows, cols), optional
-        What to draw instead of the patch: the same place at another time.
+    target : Patches or array, shape (n, rows, cols) or (n, channels, rows, cols), optional
+        What to draw instead of the patch: the same place at another time, in the order of the patches.
 
     Raises
     ------
@@ -36,6 +37,8 @@ class Given:
     target: Any = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.target, Patches):
+            object.__setattr__(self, "target", self.target.values)
         lengths = {len(part) for part in (self.condition, self.label, self.target) if part is not None}
         if len(lengths) > 1:
             raise ShapeError(f"given: the parts are of different numbers of patches: {sorted(lengths)}")

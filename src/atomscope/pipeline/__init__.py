@@ -14,6 +14,7 @@ from atomscope.pipeline.defects import (
     save_classifier,
     train_classifier,
 )
+from atomscope.pipeline.delay import channels, delayed
 from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
 from atomscope.pipeline.finders import read_finder as load_finder
 from atomscope.pipeline.finders import save_finder
@@ -86,11 +87,13 @@ __all__ = [
     "activation_map",
     "apply_run",
     "as_stack",
+    "channels",
     "cluster",
     "compare",
     "comparison_layers",
     "crop",
     "defect_candidates",
+    "delayed",
     "describe",
     "difference_image",
     "difference_layer",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from atomscope.data import ModelState, OnProgress, Patches, ShouldStop, Sites
+from atomscope.data import Given, ModelState, OnProgress, Patches, ShouldStop, Sites
 from atomscope.data.params import ClusterParams, FitParams, VAESpec
 from atomscope.pipeline.fields import with_fields
 
@@ -20,6 +20,7 @@ def fit(
     spec: VAESpec | None = None,
     params: FitParams | None = None,
     *,
+    given: Given | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = True,
     init: Model | None = None,
@@ -36,6 +37,8 @@ def fit(
         What to train.
     params : FitParams, optional
         How to train it.
+    given : Given, optional
+        What is known of the patches beside their pixels: conditions, labels, what to draw instead.
     checkpoint : path, optional
         Folder for checkpoints. A run that was cancelled or killed goes on from there when ``resume``.
     init : Model, optional
@@ -72,6 +75,7 @@ def fit(
         patches,
         spec or VAESpec(),
         params,
+        given=given,
         on_checkpoint=keep,
         resume_from=before,
         init=init,
@@ -84,6 +88,7 @@ def encode(
     model: Model | ModelState,
     patches: Patches | Any,
     *,
+    given: Given | None = None,
     device: str = "auto",
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
@@ -100,7 +105,8 @@ def encode(
 
     if not isinstance(patches, Patches):
         patches = Patches.from_array(patches)
-    return models.encode(as_model(model), patches, device=device, on_progress=on_progress, should_stop=should_stop)
+    hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
+    return models.encode(as_model(model), patches, given=given, device=device, **hooks)
 
 
 def cluster(table: pd.DataFrame | Sites, params: ClusterParams | None = None, **fields: Any) -> pd.DataFrame:

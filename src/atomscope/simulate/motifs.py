@@ -114,9 +114,12 @@ def draw_motif(
     size_px : int
     sigma_px : float
     """
-    plan = np.array(_MOTIFS[motif], dtype=np.float64)
-    offsets = rotate((plan[:, :2] + deformation * plan[:, 3:]) * size_px, angle)
+    offsets, heights = motif_columns(motif, angle, deformation, size_px)
     centre = (size_px - 1) / 2 + np.array(shift)
-    return render_columns(
-        centre[0] + offsets[:, 0], centre[1] + offsets[:, 1], plan[:, 2], sigma_px, (size_px, size_px)
-    )
+    return render_columns(centre[0] + offsets[:, 0], centre[1] + offsets[:, 1], heights, sigma_px, (size_px, size_px))
+
+
+def motif_columns(motif: int, angle: float, deformation: float, size_px: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns of one motif: offsets from its middle, shape (k, 2), px, and heights, shape (k,)."""
+    plan = np.array(_MOTIFS[motif], dtype=np.float64)
+    return rotate((plan[:, :2] + deformation * plan[:, 3:]) * size_px, angle), plan[:, 2]
