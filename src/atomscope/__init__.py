@@ -62,6 +62,7 @@ _PUBLIC = {
     "channels": "atomscope.pipeline",
     "fit": "atomscope.pipeline",
     "encode": "atomscope.pipeline",
+    **dict.fromkeys(["fit_scales", "encode_scales", "load_scales", "implied_timescales"], "atomscope.pipeline"),
     "cluster": "atomscope.pipeline",
     "structure": "atomscope.pipeline",
     "uncertainty": "atomscope.pipeline",

@@ -137,3 +137,45 @@ def channels(*layers: Patches | Sequence[Patches]) -> Patches:
     for layer in layers:
         flat.extend([layer] if isinstance(layer, Patches) else layer)
     return rooms.as_channels(flat)
+
+
+def implied_timescales(
+    sites: Sites | pd.DataFrame,
+    lags: int | Sequence[int] = 1,
+    *,
+    column: str = "cluster",
+    frame_time_s: float | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return how long states last, from the jumps of tracked sites between them: ``t = -lag / ln(lambda_2)``.
+
+    Parameters
+    ----------
+    sites : Sites or DataFrame
+        With ``track``, ``frame`` and a column of states, as :func:`cluster` writes it.
+    lags : int or sequence of int
+        Frames. Trust a timescale that is the same for several lags.
+    column : str
+        Which column holds the states; negative numbers are none.
+    frame_time_s : float, optional
+        Time of a frame; taken from a calibrated time axis of the sites when absent.
+    seed : int
+        Of the resampling of tracks for the standard error.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a lag: ``lag``, ``timescale``, ``timescale_sd`` (frames), ``eigenvalue``, ``jumps``; with a known time of
+        a frame also ``lag_s``, ``timescale_s``, ``timescale_sd_s``.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a lag is not positive, or a track is twice in a frame.
+    """
+    from atomscope import latent
+
+    table = sites.table if isinstance(sites, Sites) else sites
+    if frame_time_s is None and isinstance(sites, Sites) and len(sites.axes) == 3 and sites.axes[0].unit == "s":
+        frame_time_s = sites.axes[0].scale
+    return latent.implied_timescales(table, lags, column, frame_time_s, seed)
