@@ -15,13 +15,13 @@ import numpy as np
 from atomscope.data import Axis, Provenance, Sites, Stack
 from atomscope.errors import ParameterError
 from atomscope.simulate.make import LazyFrames
-from atomscope.simulate.motifs import motif_columns
+from atomscope.simulate.motifs import RING, motif_columns
 from atomscope.simulate.render import render_columns
 
-#: Motif that switches, of each layer, and of the large and the small scale.
+#: Motif that switches, of each layer, and of the small scale.
 _SWITCH = 2
 _LAYERS = (0, 3, 1, 2, 5, 4)
-_LARGE, _SMALL = 4, 3
+_SMALL = 3
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def nested(
     place, angle, shape = _scatter(each, frames, large_px, rng, off=0.0)
     shift = rng.uniform(-max_shift_px, max_shift_px, place.shape)
     large, small = rng.uniform(-1, 1, (2, *angle.shape))
-    parts = ((_LARGE, float(large_px), large_px / 27, large), (_SMALL, float(small_px), small_px / 20, small))
+    parts = ((RING, float(large_px), large_px / 20, large), (_SMALL, float(small_px), small_px / 20, small))
     stack = _stack(Field(shape, place, angle, parts, 1 / snr, seed), frames, 1.0, "motifs in motifs", {})
     columns = {"angle": angle, "shift_row": shift[..., 0], "shift_col": shift[..., 1], "large": large, "small": small}
     return stack, _sites(stack, place - shift, track=False, **columns)
