@@ -61,7 +61,7 @@ def test_a_small_motif_lies_in_the_middle_of_a_large_one_and_turns_with_it():
     turned = ats.crop(stack, sites, window_px=24, turn=True, normalise="none")
     table = truth.table.set_index("site").loc[turned.site]
     for patch, bend in zip(turned.values[:10], table["small"], strict=False):
-        np.testing.assert_allclose(patch, draw_motif(3, 0.0, (0, 0), bend, 24, 1.2), atol=0.16)
+        np.testing.assert_allclose(patch, draw_motif(3, 0.0, (0, 0), 1.7 * bend, 24, 1.2), atol=0.16)
     assert ats.crop(stack, truth, window_px=96).flags == {}
 
 

@@ -39,7 +39,7 @@ class Given:
     def __post_init__(self) -> None:
         if isinstance(self.target, Patches):
             object.__setattr__(self, "target", self.target.values)
-        lengths = {len(part) for part in (self.condition, self.label, self.target) if part is not None}
+        lengths = {int(np.shape(part)[0]) for part in (self.condition, self.label, self.target) if part is not None}
         if len(lengths) > 1:
             raise ShapeError(f"given: the parts are of different numbers of patches: {sorted(lengths)}")
         if self.condition is not None:
@@ -55,6 +55,6 @@ class Given:
         """Return it, or raise ShapeError unless it is of n patches."""
         for name in ("condition", "label", "target"):
             part = getattr(self, name)
-            if part is not None and len(part) != n:
-                raise ShapeError(f"given: {name} of {len(part)} patches for {n} patches")
+            if part is not None and np.shape(part)[0] != n:
+                raise ShapeError(f"given: {name} of {np.shape(part)[0]} patches for {n} patches")
         return self

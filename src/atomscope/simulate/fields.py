@@ -22,6 +22,8 @@ from atomscope.simulate.render import render_columns
 _SWITCH = 2
 _LAYERS = (0, 3, 1, 2, 5, 4)
 _SMALL = 3
+#: How far motifs in motifs deform: the small one has few pixels to show it.
+_BEND = 1.7
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,10 @@ def nested(
     place, angle, shape = _scatter(each, frames, large_px, rng, off=0.0)
     shift = rng.uniform(-max_shift_px, max_shift_px, place.shape)
     large, small = rng.uniform(-1, 1, (2, *angle.shape))
-    parts = ((RING, float(large_px), large_px / 20, large), (_SMALL, float(small_px), small_px / 20, small))
+    parts = (
+        (RING, float(large_px), large_px / 20, _BEND * large),
+        (_SMALL, float(small_px), small_px / 20, _BEND * small),
+    )
     stack = _stack(Field(shape, place, angle, parts, 1 / snr, seed), frames, 1.0, "motifs in motifs", {})
     columns = {"angle": angle, "shift_row": shift[..., 0], "shift_col": shift[..., 1], "large": large, "small": small}
     return stack, _sites(stack, place - shift, track=False, **columns)

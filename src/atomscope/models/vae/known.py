@@ -59,7 +59,7 @@ def check_target(values: Any, target: Any) -> None:
     if tuple(target.shape) != tuple(values.shape):
         raise ShapeError(f"fit: the target has shape {tuple(target.shape)}, the patches {tuple(values.shape)}")
     step = block_length(target, 32_000_000)
-    for start in range(0, len(target), step):
+    for start in range(0, int(target.shape[0]), step):
         x = rows(target, start, start + step)  # (b, channels, rows, cols)
         bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1).sum(1, dtype=np.float64)))
         if len(bad):
