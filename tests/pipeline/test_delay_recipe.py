@@ -48,3 +48,14 @@ def test_the_command_line_takes_a_lag(movie, tmp_path):
     run = pipeline.load(tmp_path / "run")
     assert run.model.spec["predicts"]
     assert {k: v for k, v in run.recipe[1].items() if k in ("step", "lag")} == {"step": "delay", "lag": 3}
+
+
+def test_the_command_line_says_how_long_states_last(tmp_path):
+    stack, truth, _ = simulate.switching(sites=100, frames=100, frame_time_s=0.5, seed=0)
+    pipeline.save_table(truth, tmp_path / "sites.parquet")
+    words = f"timescale {tmp_path / 'sites.parquet'} --column state --lag 1 --lag 3"
+    out = CliRunner().invoke(main, words.split(), catch_exceptions=False)
+    assert out.exit_code == 0, out.output
+    head, *rows = [line.split() for line in out.output.splitlines()]
+    assert [row[0] for row in rows] == ["1", "3"] and "timescale_s" in head
+    assert float(rows[0][head.index("timescale")]) == pytest.approx(stack.metadata["timescale_frames"], rel=0.15)
