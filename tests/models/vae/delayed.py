@@ -26,7 +26,7 @@ def latents(table) -> np.ndarray:
     return table[[c for c in table.columns if c[0] == "z" and c[1:].isdigit()]].to_numpy()
 
 
-def predictive(seed: int, lag: int = 9, frames: int = 80, sites: int = 36, **fit) -> dict[str, float]:
+def predictive(seed: int, lag: int = 3, frames: int = 150, sites: int = 64, **fit) -> dict[str, float]:
     """Train on pairs of a switching movie; what it predicts beside the last frame, and the timescale of its latents."""
     stack, truth, field = simulate.switching(sites=sites, frames=frames, seed=seed)
     how = ats.CropParams(window_px=24, normalise="frame")

@@ -74,16 +74,16 @@ def test_pairs_on_disk_train_like_those_in_memory(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_it_beats_copying_the_last_frame_and_its_latents_have_the_planted_timescale(seed):
-    got = predictive(seed, epochs=60, batch_size=100)
+    got = predictive(seed, epochs=20, batch_size=100)
     assert got["gain"] >= 0.2, got
-    assert got["gain_clean"] >= 0.2, got  # even over the last frame without its noise
-    assert abs(got["timescale"] - 1) <= 0.1, got
+    assert abs(got["timescale_planted"] - 1) <= 0.1, got
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("lag", [9, -9])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_it_looks_back_as_well(seed):
-    got = predictive(seed, lag=-9, epochs=60, batch_size=100)
+def test_over_a_long_lag_it_beats_even_the_last_frame_without_its_noise(lag, seed):
+    got = predictive(seed, lag=lag, epochs=20, batch_size=100)
     assert got["gain"] >= 0.2 and got["gain_clean"] >= 0.2, got
 
 
