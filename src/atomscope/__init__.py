@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "FindParams": "atomscope.data.params",
     "CropParams": "atomscope.data.params",
+    "DelayParams": "atomscope.data.params",
     "FitParams": "atomscope.data.params",
     "GridParams": "atomscope.data.params",
     "ClusterParams": "atomscope.data.params",
@@ -28,7 +29,9 @@ _PUBLIC = {
     "WallTrainParams": "atomscope.data.params",
     "CompareParams": "atomscope.data.params",
     "QualityParams": "atomscope.data.params",
-    **dict.fromkeys(["VAE", "RVAE", "TVAE", "SVAE", "RTSVAE", "JVAE", "JRVAE", "VAESpec"], "atomscope.data.params"),
+    **dict.fromkeys(
+        ["VAE", "RVAE", "TVAE", "SVAE", "RTSVAE", "JVAE", "JRVAE", "DelayVAE", "VAESpec"], "atomscope.data.params"
+    ),
     "Given": "atomscope.data",
     "Axis": "atomscope.data",
     "Patches": "atomscope.data",
@@ -55,8 +58,11 @@ _PUBLIC = {
     "train_particles": "atomscope.pipeline",
     "grid": "atomscope.pipeline",
     "crop": "atomscope.pipeline",
+    "delayed": "atomscope.pipeline",
+    "channels": "atomscope.pipeline",
     "fit": "atomscope.pipeline",
     "encode": "atomscope.pipeline",
+    **dict.fromkeys(["fit_scales", "encode_scales", "load_scales", "implied_timescales"], "atomscope.pipeline"),
     "cluster": "atomscope.pipeline",
     "structure": "atomscope.pipeline",
     "uncertainty": "atomscope.pipeline",

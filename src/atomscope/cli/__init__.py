@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from atomscope import __version__
-from atomscope.cli import atoms, examples, files, particles, runs, trust, walls
+from atomscope.cli import atoms, examples, files, kinetics, particles, runs, trust, walls
 from atomscope.errors import AtomscopeError, Stopped
 
 
@@ -50,6 +50,7 @@ for command in (
     runs.run_,
     trust.compare,
     trust.quality,
+    kinetics.timescale,
     examples.simulate,
     examples.demo,
 ):

@@ -9,7 +9,16 @@ import click
 
 from atomscope.cli.flags import DATA, KEY, flags, take
 from atomscope.cli.talk import Bar
-from atomscope.data.params import ClusterParams, CropParams, FindParams, FitParams, GridParams, Params, VAESpec
+from atomscope.data.params import (
+    ClusterParams,
+    CropParams,
+    DelayParams,
+    FindParams,
+    FitParams,
+    GridParams,
+    Params,
+    VAESpec,
+)
 from atomscope.errors import InputError
 
 
@@ -20,7 +29,7 @@ from atomscope.errors import InputError
 @click.option("--grid-step", type=float, help="Lay a grid with this step [px] instead of finding atoms.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("run"), help="Run folder (default: run).")
 @click.option("--clusters", type=int, help="Also sort the sites into so many classes.")
-@flags(CropParams, VAESpec, FitParams)
+@flags(CropParams, VAESpec, FitParams, DelayParams)
 def train(
     file: Path,
     key: str | None,
@@ -30,7 +39,10 @@ def train(
     clusters: int | None,
     **values: Any,
 ) -> None:
-    """Cut windows, train an rVAE, encode: a run folder. Run it again to go on after a stop."""
+    """Cut windows, train an rVAE, encode: a run folder. Run it again to go on after a stop.
+
+    With --lag the model reads each place and draws it as it is so many frames later (see --pairs).
+    """
     from atomscope import pipeline
 
     crop, fit = take(CropParams, values), pipeline.TrainParams(model=take(VAESpec, values), fit=take(FitParams, values))
@@ -40,7 +52,9 @@ def train(
     if table is None:
         first = {"find": FindParams()} if grid_step is None else {"grid": GridParams(step_px=grid_step)}
     group = ClusterParams(n_clusters=clusters) if clusters else None
-    recipe = pipeline.Recipe.of(**first, crop=crop, train=fit, cluster=group)
+    later = any(values.get(name) is not None for name in DelayParams.model_fields)
+    delay = take(DelayParams, values) if later else None
+    recipe = pipeline.Recipe.of(**first, delay=delay, crop=crop, train=fit, cluster=group)
     bar = Bar()
     run = pipeline.run_recipe(
         recipe,

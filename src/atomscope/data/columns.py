@@ -16,6 +16,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "row": ("px", "sub-pixel row, 0 at the centre of the top-left pixel, downwards"),
     "col": ("px", "sub-pixel column, 0 at the centre of the top-left pixel, rightwards"),
     "kind": ("", "what the site is: atom, vacancy, grid, particle, ...; empty: the image shows nothing there"),
+    "state": ("", "which of a few shapes the site has in this frame"),
     "score": ("", "quality of the finding, 0 to 1"),
     "probability": ("", "that the site is a column, in the mean of all passes or members"),
     "entropy": ("nats", "entropy of the probability: how open it is, for whatever reason; at most ln 2"),

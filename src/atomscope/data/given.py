@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from atomscope.data.patches import Patches
 from atomscope.errors import InputError, ShapeError
 
 
@@ -20,8 +21,8 @@ class Given:
         What the model need not say of a patch: a number each, finite.
     label : numpy.ndarray, shape (n,), int64, optional
         Class of each patch, -1 where it is not known.
-    target : array, shape (n, rows, cols) or (n, channels, rows, cols), optional
-        What to draw instead of the patch: the same place at another time.
+    target : Patches or array, shape (n, rows, cols) or (n, channels, rows, cols), optional
+        What to draw instead of the patch: the same place at another time, in the order of the patches.
 
     Raises
     ------
@@ -36,7 +37,9 @@ class Given:
     target: Any = None
 
     def __post_init__(self) -> None:
-        lengths = {len(part) for part in (self.condition, self.label, self.target) if part is not None}
+        if isinstance(self.target, Patches):
+            object.__setattr__(self, "target", self.target.values)
+        lengths = {int(np.shape(part)[0]) for part in (self.condition, self.label, self.target) if part is not None}
         if len(lengths) > 1:
             raise ShapeError(f"given: the parts are of different numbers of patches: {sorted(lengths)}")
         if self.condition is not None:
@@ -57,6 +60,6 @@ class Given:
         """Return it, or raise ShapeError unless it is of n patches."""
         for name in ("condition", "label", "target"):
             part = getattr(self, name)
-            if part is not None and len(part) != n:
-                raise ShapeError(f"given: {name} of {len(part)} patches for {n} patches")
+            if part is not None and np.shape(part)[0] != n:
+                raise ShapeError(f"given: {name} of {np.shape(part)[0]} patches for {n} patches")
         return self

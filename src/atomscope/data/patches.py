@@ -19,8 +19,8 @@ class Normalisation:
     Parameters
     ----------
     mode : {"none", "patch", "frame", "dataset"}
-    offset, scale : numpy.ndarray, shape (n,)
-        One pair a patch (equal ones for ``dataset``), float32, in the units of the image.
+    offset, scale : numpy.ndarray, shape (n,) or (n, channels)
+        One pair a patch, or a channel of it (equal ones for ``dataset``), float32, in the units of the image.
     """
 
     mode: str
@@ -29,13 +29,18 @@ class Normalisation:
 
     def apply(self, raw: np.ndarray) -> np.ndarray:
         """Normalise raw windows, shape (n, ...)."""
-        shape = (-1,) + (1,) * (raw.ndim - 1)
-        return (raw - self.offset.reshape(shape)) / self.scale.reshape(shape)
+        offset, scale = (_as_wide(part, raw) for part in (self.offset, self.scale))
+        return (raw - offset) / scale
 
     def invert(self, values: np.ndarray) -> np.ndarray:
         """Return windows in the units of the image, shape (n, ...)."""
-        shape = (-1,) + (1,) * (values.ndim - 1)
-        return values * self.scale.reshape(shape) + self.offset.reshape(shape)
+        offset, scale = (_as_wide(part, values) for part in (self.offset, self.scale))
+        return values * scale + offset
+
+
+def _as_wide(part: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    """Return numbers of patches, or of their channels, with the axes of windows."""
+    return part.reshape(part.shape + (1,) * (windows.ndim - part.ndim))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from atomscope.latent.circle import (
 )
 from atomscope.latent.cluster import cluster
 from atomscope.latent.features import latent_columns, latent_features, smooth_features
+from atomscope.latent.kinetics import implied_timescales, pooled_counts
 from atomscope.latent.maps import LatentMap, latent_map, manifold_mosaic
 from atomscope.latent.order import order_parameter
 from atomscope.latent.pca import pca_patches
@@ -23,12 +24,14 @@ __all__ = [
     "cluster",
     "find_symmetry_order",
     "fold_angle",
+    "implied_timescales",
     "latent_columns",
     "latent_features",
     "latent_map",
     "manifold_mosaic",
     "order_parameter",
     "pca_patches",
+    "pooled_counts",
     "smooth_features",
     "symmetry_scores",
 ]

@@ -26,6 +26,7 @@ from atomscope.patches.plan import Plan, plan_windows
 from atomscope.patches.read import read_frames
 from atomscope.patches.sample import FrameSampler, inside
 from atomscope.patches.store import MemorySink, Sink, ZarrSink
+from atomscope.patches.turned import TurnedSampler
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ def crop(
     ``outside``     the site is not in the image                  none
     ``no frame``    the stack has no such frame                   none
     ``no position`` row or column is not finite                   none
+    ``no angle``    the window should be turned with it           none
     ==============  ============================================  ==========================================
 
     Parameters
@@ -137,7 +139,11 @@ class _Work:
     def __init__(self, stack: Stack, plan: Plan, params: CropParams, sink: Sink) -> None:
         self.stack, self.plan, self.params, self.sink = stack, plan, params, sink
         beyond = bool(plan.leaves.any())
-        self.sampler = FrameSampler(stack.frame_shape, plan.window, params.interpolation, beyond=beyond)
+        self.sampler: FrameSampler | TurnedSampler
+        if params.resampled:
+            self.sampler = TurnedSampler(plan.window, params.binning, params.interpolation)
+        else:
+            self.sampler = FrameSampler(stack.frame_shape, plan.window, params.interpolation, beyond=beyond)
         n = len(plan)
         self.kept = np.empty(n, np.int64)  # index in the plan of each window that was committed
         self.mean = np.zeros(n)
@@ -150,7 +156,11 @@ class _Work:
     def frame(self, pixels: np.ndarray, start: int, end: int) -> None:
         """Cut the windows ``start`` to ``end`` of the plan from their frame."""
         plan, done = self.plan, start
-        self.sampler.load(pixels, plan.top[start:end], plan.left[start:end])
+        if isinstance(self.sampler, TurnedSampler):
+            angle = np.zeros(end - start) if plan.angle is None else plan.angle[start:end]
+            self.sampler.load(pixels, plan.top[start:end], plan.left[start:end], angle)
+        else:
+            self.sampler.load(pixels, plan.top[start:end], plan.left[start:end])
         of_frame = norm.frame_moments(self.sampler.pixels) if self.params.normalise == "frame" else None
         with np.errstate():  # numpy's buffer has its old length again afterwards
             np.setbufsize(_BUFFER)
@@ -231,7 +241,7 @@ class _Work:
             values,
             plan.site[kept],
             Normalisation(mode, offset, scale),
-            (rows.scale, cols.scale),
+            (rows.scale * plan.binning, cols.scale * plan.binning),
             rows.unit,
             self._all_flags(),
             self._provenance(),

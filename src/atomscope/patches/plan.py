@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from atomscope.data import Axis, Sites, Stack
 from atomscope.data.params import CropParams
-from atomscope.errors import CalibrationError, ShapeError
+from atomscope.errors import CalibrationError, InputError, ShapeError
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Plan:
     Attributes
     ----------
     window : tuple of int
-        (rows, cols), px.
+        (rows, cols), px of the patches.
     site, frame : numpy.ndarray, shape (m,), int64
         Site ids and frames of the windows, sorted by frame; the order of the table within a frame.
     top, left : numpy.ndarray, shape (m,), float64, px
@@ -33,7 +35,11 @@ class Plan:
     leaves : numpy.ndarray, shape (m,), bool
         Whether a part of the window is outside of the image.
     flags : dict of int to str
-        Reasons by site id: ``edge``, ``outside``, ``no position``, ``no frame``.
+        Reasons by site id: ``edge``, ``outside``, ``no position``, ``no frame``, ``no angle``.
+    binning : int
+        Pixels of the image, along each axis, in one of the window.
+    angle : numpy.ndarray, shape (m,), rad, or None
+        By which each window is turned about its middle.
     """
 
     window: tuple[int, int]
@@ -43,22 +49,31 @@ class Plan:
     left: np.ndarray
     leaves: np.ndarray
     flags: dict[int, str] = field(default_factory=dict)
+    binning: int = 1
+    angle: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.site)
 
 
 def window_size(params: CropParams, axes: Sequence[Axis]) -> tuple[int, int]:
-    """Return the (rows, cols) of a window in px; nm are converted by each axis's own pixel size.
+    """Return the (rows, cols) of a window in px of the image; nm are converted by each axis's own pixel size.
 
     Raises
     ------
+    ShapeError
+        If a window in px is no whole number of binned pixels.
     CalibrationError
         If the window is in nm and an axis is not a length.
     """
+    b = params.binning
     if params.window_nm is None:
-        size = params.window_px
-        return size if isinstance(size, tuple) else (size, size)
+        size = params.window_px if isinstance(params.window_px, tuple) else (params.window_px,) * 2
+        if size[0] % b or size[1] % b:
+            raise ShapeError(
+                f"crop: a window of {size[0]} x {size[1]} px cannot be binned by {b}; take a multiple of it"
+            )
+        return size
     wanted = params.window_nm if isinstance(params.window_nm, tuple) else (params.window_nm,) * 2
     try:
         scales = [axis.to("nm").scale for axis in axes[-2:]]
@@ -67,7 +82,7 @@ def window_size(params: CropParams, axes: Sequence[Axis]) -> tuple[int, int]:
             f"a window of {params.window_nm} nm was asked for, but the axes are in "
             f"{[axis.unit for axis in axes[-2:]]}; calibrate the image (nm per pixel) or give window_px"
         ) from None
-    rows, cols = (max(1, round(w / s)) for w, s in zip(wanted, scales, strict=True))
+    rows, cols = (b * max(1, round(w / s / b)) for w, s in zip(wanted, scales, strict=True))
     return rows, cols
 
 
@@ -102,29 +117,60 @@ def plan_windows(shape: Sequence[int], sites: Sites, params: CropParams, axes: S
     table = sites.table
     site = table["site"].to_numpy(np.int64)
     frame = table["frame"].to_numpy(np.int64)
+    angle = _angles(table, params)  # (m,) or None
+    extent: tuple[Any, Any] = window if angle is None else _extent(window, angle)
     first = []  # (m,) image coordinate of the first pixel, per axis
     leaves = np.zeros(len(site), bool)
     outside = np.zeros(len(site), bool)
-    for name, n, size in zip(("row", "col"), window, image, strict=True):
+    for name, n, wide, size in zip(("row", "col"), window, extent, image, strict=True):
         centre = table[name].to_numpy(np.float64)
         start = centre - (n - 1) / 2
-        if params.interpolation == "nearest":
+        if params.interpolation == "nearest" and not params.resampled:
             start = np.floor(start + 0.5)
         # Half a pixel beyond the outermost centres is still inside that pixel.
         outside |= ~((centre >= -0.5) & (centre <= size - 0.5))
-        leaves |= ~((start >= 0) & (start + (n - 1) <= size - 1))
+        beyond = (wide - n) / 2  # of a turned window, on both sides
+        leaves |= ~((start - beyond >= 0) & (start + (n - 1) + beyond <= size - 1))
         first.append(start)
     lost = ~(np.isfinite(first[0]) & np.isfinite(first[1]))
     no_frame = (frame < 0) | (frame >= math.prod(int(n) for n in shape[:-2]))
+    blank = np.zeros(len(site), bool) if angle is None else ~np.isfinite(angle)
     reason = np.select(
-        [lost, no_frame, outside, leaves], ["no position", "no frame", "outside", "edge"], default=""
+        [lost, no_frame, outside, blank, leaves], ["no position", "no frame", "outside", "no angle", "edge"], default=""
     ).astype(object)
     keep = (reason == "") | ((reason == "edge") & (params.edge != "drop"))
     flagged = np.flatnonzero(reason != "")
     flags = dict(zip(site[flagged].tolist(), reason[flagged].tolist(), strict=True))
     order = np.flatnonzero(keep)
     order = order[np.argsort(frame[order], kind="stable")]
-    return Plan(window, site[order], frame[order], first[0][order], first[1][order], leaves[order], flags)
+    b = params.binning
+    return Plan(
+        (window[0] // b, window[1] // b),
+        site[order],
+        frame[order],
+        first[0][order],
+        first[1][order],
+        leaves[order],
+        flags,
+        b,
+        None if angle is None else angle[order],
+    )
+
+
+def _angles(table: pd.DataFrame, params: CropParams) -> np.ndarray | None:
+    """Return by how much windows are to be turned, shape (m,), rad; None where they are not."""
+    if not params.turn:
+        return None
+    if "angle" not in table.columns:
+        raise InputError("crop: to turn windows with their sites the table must have a column 'angle'; encode first")
+    return table["angle"].to_numpy(np.float64)
+
+
+def _extent(window: tuple[int, int], angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many rows and columns of the image turned windows cover, shape (m,) each."""
+    c, s = np.abs(np.cos(angle)), np.abs(np.sin(angle))
+    rows, cols = (n - 1 for n in window)
+    return c * rows + s * cols + 1, c * cols + s * rows + 1
 
 
 def estimate(stack_shape: Sequence[int] | Stack, sites: Sites, params: CropParams) -> tuple[int, int]:

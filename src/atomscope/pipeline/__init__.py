@@ -14,6 +14,7 @@ from atomscope.pipeline.defects import (
     save_classifier,
     train_classifier,
 )
+from atomscope.pipeline.delay import channels, delayed, implied_timescales
 from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
 from atomscope.pipeline.finders import read_finder as load_finder
 from atomscope.pipeline.finders import save_finder
@@ -47,6 +48,7 @@ from atomscope.pipeline.records import (
 from atomscope.pipeline.report import write_report
 from atomscope.pipeline.rvae import cluster, encode, fit
 from atomscope.pipeline.samples import list_samples, open_sample
+from atomscope.pipeline.scales import Level, Scales, encode_scales, fit_scales, load_scales
 from atomscope.pipeline.show import (
     comparison_layers,
     dot_size,
@@ -81,7 +83,9 @@ from atomscope.pipeline.walls import (
 
 __all__ = [
     "STEPS",
+    "Level",
     "Recipe",
+    "Scales",
     "Step",
     "TrainParams",
     "activation_layer",
@@ -89,11 +93,13 @@ __all__ = [
     "apply_run",
     "as_stack",
     "class_lines",
+    "channels",
     "cluster",
     "compare",
     "comparison_layers",
     "crop",
     "defect_candidates",
+    "delayed",
     "describe",
     "difference_image",
     "difference_layer",
@@ -103,15 +109,18 @@ __all__ = [
     "domains",
     "dot_size",
     "encode",
+    "encode_scales",
     "estimate_patches",
     "find_atoms",
     "find_in_frame",
     "find_particles",
     "find_walls",
     "fit",
+    "fit_scales",
     "flags_table",
     "grid",
     "image_layer",
+    "implied_timescales",
     "layers",
     "list_datasets",
     "list_runs",
@@ -119,6 +128,7 @@ __all__ = [
     "load",
     "load_classifier",
     "load_finder",
+    "load_scales",
     "load_segmenter",
     "load_wall_net",
     "locate",

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from atomscope.data import OnProgress, Patches, Progress, Run, ShouldStop, Sites, Stack, check_stop
+from atomscope.data import Given, OnProgress, Patches, Progress, Run, ShouldStop, Sites, Stack, check_stop
 from atomscope.data.params import (
     ClusterParams,
     CropParams,
+    DelayParams,
     FindParams,
     GridParams,
     Params,
@@ -23,6 +24,7 @@ from atomscope.data.params import (
 )
 from atomscope.errors import InputError, Stopped
 from atomscope.pipeline.atoms import find_atoms, grid
+from atomscope.pipeline.delay import channels, delayed
 from atomscope.pipeline.particles import find_particles
 from atomscope.pipeline.patches import crop
 from atomscope.pipeline.recipe import OpenParams, Recipe, Step, TrainParams
@@ -45,7 +47,10 @@ class State:
 
     stack: Stack | None = None
     sites: Sites | None = None
+    delay: DelayParams | None = None
     patches: Patches | None = None
+    target: Patches | None = None
+    unpaired: Patches | None = None
     model: Model | None = None
 
 
@@ -165,19 +170,34 @@ def _do(
         stack = _need(state.stack, step, "open")
         work.extend(step, stack)
         return replace(state, sites=structure(sites, params, image=stack, **hooks).sites)
+    if isinstance(params, DelayParams):
+        work.extend(step, _need(state.stack, step, "open"))
+        return replace(state, delay=params)
     if isinstance(params, CropParams):
         stack, sites = _need(state.stack, step, "open"), _need(state.sites, step, "find, grid or particles")
         work.extend(step, stack)
-        patches = crop(stack, sites, params, **hooks)
-        return replace(state, patches=patches, sites=sites.join(flags_table(patches)))
+        if state.delay is None:
+            patches = crop(stack, sites, params, **hooks)
+            return replace(state, patches=patches, sites=sites.join(flags_table(patches)))
+        patches, target = delayed(stack, sites, state.delay, crop=params, **hooks)
+        flagged = sites.join(flags_table(patches))
+        if state.delay.pairs == "stack":
+            return replace(state, patches=channels(patches, target), sites=flagged)
+        # Sites of the last frames have nothing to be compared with, but latents none the less.
+        rest = crop(stack, sites.with_table(sites.table[~sites.table["site"].isin(patches.site)]), params, **hooks)
+        return replace(state, patches=patches, target=target, unpaired=rest, sites=flagged)
     if isinstance(params, TrainParams):
         patches, sites = _need(state.patches, step, "crop"), _need(state.sites, step, "find, grid or particles")
         work.extend(step, _need(state.stack, step, "open"))
         work.know(sites, [*params.model.conditions, params.model.labels])
-        model = fit(patches, params.model, params.fit, table=sites, checkpoint=work.checkpoint, **hooks)
+        given = None if state.target is None else Given(target=state.target)
+        model = fit(patches, params.model, params.fit, table=sites, given=given, checkpoint=work.checkpoint, **hooks)
         if model.history.stopped:
             raise Stopped("training was stopped; run the same recipe again to go on", partial=model)
         table = encode(model, patches, table=sites, device=params.fit.device, **hooks)
+        if state.unpaired is not None and len(state.unpaired):
+            rest = encode(model, state.unpaired, table=sites, device=params.fit.device, **hooks)
+            table = pd.concat([table, rest])
         return replace(state, model=model, sites=sites.join(table))
     if isinstance(params, ClusterParams):
         sites = _need(state.sites, step, "train")
@@ -222,7 +242,7 @@ def apply_run(
         raise InputError(f"run {run.name!r} holds no model; train one first")
     recipe = Recipe.from_list(run.recipe)
     finds = ("find", "grid", "walls", "particles")
-    keep = [s for s in recipe if s.name == "crop" or (s.name in finds and sites is None)]
+    keep = [s for s in recipe if s.name == "crop" or (s.name in finds and sites is None) or _stacks(s)]
     state, work = State(stack=as_stack(source), sites=sites), Workspace(None)
     for step in keep:
         state = _do(step, state, work, _named(on_progress, step.name), should_stop)
@@ -231,6 +251,11 @@ def apply_run(
     hooks: dict[str, Any] = {"on_progress": _named(on_progress, "encode"), "should_stop": should_stop}
     table = encode(run.model, state.patches, table=state.sites, **hooks)
     return state.sites.join(table)
+
+
+def _stacks(step: Step) -> bool:
+    """Whether a step makes channels of two times: then a model wants both; one that predicts reads the first alone."""
+    return isinstance(step.params, DelayParams) and step.params.pairs == "stack"
 
 
 def flags_table(patches: Patches) -> pd.DataFrame:

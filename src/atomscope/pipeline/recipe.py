@@ -12,6 +12,7 @@ from pydantic import Field
 from atomscope.data.params import (
     ClusterParams,
     CropParams,
+    DelayParams,
     FindParams,
     FitParams,
     GridParams,
@@ -47,6 +48,7 @@ STEPS: dict[str, type[Params]] = {
     "structure": StructureParams,
     "walls": WallParams,
     "particles": ParticleParams,
+    "delay": DelayParams,
     "crop": CropParams,
     "train": TrainParams,
     "cluster": ClusterParams,

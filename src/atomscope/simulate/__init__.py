@@ -1,5 +1,6 @@
 """Simulated images and movies of crystals, with the truth of every site."""
 
+from atomscope.simulate.fields import layered, nested, switching
 from atomscope.simulate.lattices import LATTICES, Column, Lattice
 from atomscope.simulate.make import image, movie, simulate
 from atomscope.simulate.motifs import draw_motif, motif_patches
@@ -15,10 +16,13 @@ __all__ = [
     "WallTruth",
     "draw_motif",
     "image",
+    "layered",
     "motif_patches",
     "movie",
+    "nested",
     "particle_movie",
     "render_columns",
     "simulate",
+    "switching",
     "walls",
 ]

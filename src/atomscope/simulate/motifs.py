@@ -21,8 +21,11 @@ _MOTIFS: tuple[tuple[tuple[float, float, float, float, float], ...], ...] = (
     ((0.0, -0.24, 0.6, 0, 0), (0.0, -0.06, 0.8, 0, 0), (0.0, 0.12, 1.0, 0, 0), (0.20, 0.18, 0.7, 0.02, 0.06)),
     ((-0.15, -0.15, 0.6, 0, 0), (0.17, -0.15, 0.8, 0.05, 0), (0.02, 0.22, 1.0, 0, 0)),
     ((0.0, 0.10, 1.0, 0, 0), (0.0, 0.27, 0.7, 0, 0), (-0.14, -0.14, 0.8, -0.05, -0.03)),
+    # Leaves its middle free, for another motif.
+    ((0.0, 0.30, 1.0, 0, 0), (0.24, 0.20, 0.8, 0, 0), (-0.10, -0.30, 0.6, -0.06, 0)),
 )
-MAX_MOTIFS = len(_MOTIFS)
+MAX_MOTIFS = 6
+RING = 6
 
 
 def motif_patches(
@@ -114,9 +117,12 @@ def draw_motif(
     size_px : int
     sigma_px : float
     """
-    plan = np.array(_MOTIFS[motif], dtype=np.float64)
-    offsets = rotate((plan[:, :2] + deformation * plan[:, 3:]) * size_px, angle)
+    offsets, heights = motif_columns(motif, angle, deformation, size_px)
     centre = (size_px - 1) / 2 + np.array(shift)
-    return render_columns(
-        centre[0] + offsets[:, 0], centre[1] + offsets[:, 1], plan[:, 2], sigma_px, (size_px, size_px)
-    )
+    return render_columns(centre[0] + offsets[:, 0], centre[1] + offsets[:, 1], heights, sigma_px, (size_px, size_px))
+
+
+def motif_columns(motif: int, angle: float, deformation: float, size_px: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns of one motif: offsets from its middle, shape (k, 2), px, and heights, shape (k,)."""
+    plan = np.array(_MOTIFS[motif], dtype=np.float64)
+    return rotate((plan[:, :2] + deformation * plan[:, 3:]) * size_px, angle), plan[:, 2]

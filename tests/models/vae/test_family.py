@@ -32,6 +32,8 @@ MEMBERS = {
     "conditional": (ats.RVAE(conditions=("time",)), TIMES),
     "semi-supervised": (ats.JRVAE(3, labels="kind"), SOME),
     "another time": (ats.RVAE(), Given(target=NOISE[::-1].copy())),
+    "time-delay": (ats.DelayVAE(), Given(target=np.roll(NOISE, 1, 0))),
+    "time-delay of classes": (ats.DelayVAE(classes=2, symmetry=2), Given(target=np.roll(NOISE, 1, 0))),
     "torus": (ats.VAE(latent_dim=0, circles=2), None),
     "orientations": (ats.VAE(latent_dim=0, orientation=True), None),
     "all of it": (

@@ -3,9 +3,10 @@
 from atomscope.data.params.base import Params, field
 from atomscope.data.params.crop import CropParams
 from atomscope.data.params.defects import CandidateParams, ClassifierParams
+from atomscope.data.params.delay import DelayParams
 from atomscope.data.params.find import FindParams, GridParams
 from atomscope.data.params.fit import FitParams
-from atomscope.data.params.members import JRVAE, JVAE, MEMBERS, RTSVAE, RVAE, SVAE, TVAE, VAE
+from atomscope.data.params.members import JRVAE, JVAE, MEMBERS, RTSVAE, RVAE, SVAE, TVAE, VAE, DelayVAE
 from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
 from atomscope.data.params.show import ClusterParams, ShowParams
@@ -29,6 +30,8 @@ __all__ = [
     "ClusterParams",
     "CompareParams",
     "CropParams",
+    "DelayParams",
+    "DelayVAE",
     "FindParams",
     "FitParams",
     "GridParams",

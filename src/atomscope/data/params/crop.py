@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from atomscope.data.params.base import Params, field
 
@@ -35,6 +35,30 @@ class CropParams(Params):
         "Normalise",
         "Mean 0 and standard deviation 1 of each patch, of each frame, of all patches; or as they are.",
     )
+
+    binning: int = field(
+        1,
+        "Binning",
+        "Pixels of the image, along each axis, that are averaged into one of the patch.",
+        unit="px",
+        advanced=True,
+        ge=1,
+        le=64,
+    )
+    turn: bool = field(
+        False, "Turn", "Turn each window with its site (column angle): all sites then lie alike.", advanced=True
+    )
+
+    @model_validator(mode="after")
+    def _sampled(self) -> CropParams:
+        if self.resampled and (self.edge == "nan" or self.interpolation == "cubic"):
+            raise ValueError("turned or binned windows: wanted edge drop or pad, interpolation nearest or linear")
+        return self
+
+    @property
+    def resampled(self) -> bool:
+        """Whether the pixels of a patch are not those of the image, moved."""
+        return self.turn or self.binning > 1
 
     @field_validator("window_px", "window_nm")
     @classmethod

@@ -65,6 +65,21 @@ def JRVAE(classes: int = 3, **fields: Any) -> VAESpec:  # noqa: N802
     return RVAE(**{"classes": classes, **fields})
 
 
+def DelayVAE(**fields: Any) -> VAESpec:  # noqa: N802
+    """Return a time-delay rVAE: it reads a place at one time and draws the same place at another.
+
+    ELBO = E_q(z, pose | x_t)[ln p(x_(t+D) | z, pose)] - KL(q(z, pose | x_t)), so that latents hold what is still true
+    a lag D later (or was, D before): the slow variables. Pairs are cut by :func:`atomscope.delayed`.
+
+    References
+    ----------
+    C. Wehmeyer and F. Noe, "Time-lagged autoencoders: deep learning of slow collective variables for molecular
+    kinetics", J. Chem. Phys. 148 (2018) 241703. C. X. Hernandez et al., "Variational encoding of complex dynamics",
+    Phys. Rev. E 97 (2018) 062412, for the variational one.
+    """
+    return RVAE(**{"predicts": True, **fields})
+
+
 #: Every member by the name that the window and the command line know it by.
 MEMBERS: dict[str, Callable[..., VAESpec]] = {
     "rVAE": RVAE,

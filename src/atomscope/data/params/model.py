@@ -32,6 +32,12 @@ class VAESpec(Params):
         0, "Periodic latents", "Number of latents that are angles (a torus).", advanced=True, ge=0, le=8
     )
     orientation: bool = field(False, "Orientation", "A latent that is a rotation in space (SO(3)).", advanced=True)
+    predicts: bool = field(
+        False,
+        "Predicts",
+        "Draws what is given as the target (the same place at another time) instead of the patch that it reads.",
+        advanced=True,
+    )
     likelihood: Literal["gaussian", "bernoulli", "poisson"] = field(
         "gaussian",
         "Likelihood",

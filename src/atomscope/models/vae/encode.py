@@ -89,8 +89,8 @@ def encode(
     batch_size : int
     device : {"auto", "cpu", "cuda", "mps"}
     errors : bool
-        Also decode each patch and write ``reconstruction_error``, the mean squared error of the standardised patch
-        (about four times slower).
+        Also decode each patch and write ``reconstruction_error``, the mean squared error of the standardised patch,
+        or of the target of a model that predicts (about four times slower).
     on_progress, should_stop : callable, optional
 
     Returns
@@ -113,6 +113,9 @@ def encode(
     model.check(patches)
     if model.net.layout.conditions and (given is None or given.check(len(patches)).condition is None):
         raise InputError(f"encode: this model wants to know {', '.join(model.spec.conditions)} of every patch")
+    predicts = errors and model.spec.predicts
+    if predicts and (given is None or given.check(len(patches)).target is None):
+        raise InputError("encode: this model draws another time: its errors need that as the target, or errors=False")
     where = find_device(device)
     net = model.net if where.type == "cpu" else copy.deepcopy(model.net).to(where)
     names = column_names(model, errors)
@@ -126,12 +129,14 @@ def encode(
         check_stop(should_stop, partial(finished, start))
         stop = min(start + batch_size, n)
         x = net.standardise(torch.from_numpy(rows(patches.values, start, stop)).to(where))  # (b, channels, rows, cols)
-        condition = net.standardise_known(known(given, np.arange(start, stop)).to(where).condition)
+        of = known(given, np.arange(start, stop)).to(where)
+        condition = net.standardise_known(of.condition)
         p = net.encode(x, condition)
         table = _columns(p)  # (b, columns)
         if errors:
             expected = net.standardise(net.restore(net.decode(mean_code(p, condition), p.pose)))
-            error = (x - expected).square().mean((1, 2, 3))  # (b,)
+            wanted = net.standardise(of.target) if predicts and of.target is not None else x
+            error = (wanted - expected).square().mean((1, 2, 3))  # (b,)
             table = torch.cat((table, error[:, None]), dim=1)  # (b, columns + 1)
         bad = ~torch.isfinite(x.flatten(1).sum(1))  # (b,)
         table[bad] = float("nan")

@@ -20,7 +20,7 @@ from atomscope.models.adam import Adam, one_cycle
 from atomscope.models.device import deterministic, find_device, precision
 from atomscope.models.vae.batches import Batches
 from atomscope.models.vae.gauge import open_gauge, settle
-from atomscope.models.vae.known import Known, known
+from atomscope.models.vae.known import Known, check_target, known
 from atomscope.models.vae.likelihoods import LIKELIHOODS
 from atomscope.models.vae.model import Model, load_net
 from atomscope.models.vae.network import VAE, build
@@ -252,8 +252,10 @@ def fit(
     """
     spec, params = spec or VAESpec(), params or FitParams()
     device = find_device(params.device)
-    given = _checked(spec, given, len(patches))
     _check_window(spec, patches.window)
+    given = _checked(spec, given, patches)
+    if given is not None and given.target is not None:
+        spec = spec.model_copy(update={"predicts": True})
     batches = Batches(patches, params.batch_size, params.validation, params.seed)
     LIKELIHOODS[spec.likelihood].check(batches.low, batches.high)
     spec = _with_symmetry(spec, batches, init, resume_from)
@@ -307,7 +309,7 @@ def _with_symmetry(spec: VAESpec, batches: Batches, init: Model | None, resume_f
     return spec.model_copy(update={"symmetry": order})
 
 
-def _checked(spec: VAESpec, given: Given | None, n: int) -> Given | None:
+def _checked(spec: VAESpec, given: Given | None, patches: Patches) -> Given | None:
     """Return what is known, checked against what the model wants to know."""
     wanted = {"condition": bool(spec.conditions), "label": spec.labels is not None}
     for name, want in wanted.items():
@@ -315,7 +317,14 @@ def _checked(spec: VAESpec, given: Given | None, n: int) -> Given | None:
             raise InputError(f"fit: the model has {name}s ({spec.conditions or spec.labels}); give them with given=")
     if given is not None and given.label is not None and int(given.label.max(initial=-1)) >= spec.classes:
         raise InputError(f"fit: label {int(given.label.max())} is out of range: the model has {spec.classes} classes")
-    return None if given is None else given.check(n)
+    if spec.predicts and (given is None or given.target is None):
+        raise InputError(
+            "fit: the model draws another time of each place; give pairs, as atomscope.delayed cuts them: "
+            "given=Given(target=target)"
+        )
+    if given is not None and given.check(len(patches)).target is not None:
+        check_target(patches.values, given.target)
+    return given
 
 
 def _check_window(spec: VAESpec, window: tuple[int, int]) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from atomscope.data.given import Given
-from atomscope.models.vae.batches import rows
+from atomscope.errors import InputError, ShapeError
+from atomscope.models.vae.batches import block_length, rows
 
 
 class Known(NamedTuple):
@@ -51,3 +52,17 @@ def known(given: Given | None, index: np.ndarray) -> Known:
         else:  # a lazy array is asked in order
             target = torch.from_numpy(rows(given.target.oindex[index[sort]], 0, len(index))[back])
     return Known(condition, label, target)
+
+
+def check_target(values: Any, target: Any) -> None:
+    """Raise ShapeError or InputError unless a target is of the shape of the patches and finite; one pass over it."""
+    if tuple(target.shape) != tuple(values.shape):
+        raise ShapeError(f"fit: the target has shape {tuple(target.shape)}, the patches {tuple(values.shape)}")
+    step = block_length(target, 32_000_000)
+    for start in range(0, int(target.shape[0]), step):
+        x = rows(target, start, start + step)  # (b, channels, rows, cols)
+        bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1).sum(1, dtype=np.float64)))
+        if len(bad):
+            raise InputError(
+                f"fit: the target of patch {start + bad[0]} holds NaN or inf; cut pairs with edge='drop' or 'pad'"
+            )

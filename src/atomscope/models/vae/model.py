@@ -148,7 +148,10 @@ class Model:
 
     @torch.no_grad()
     def reconstruct(self, patches: Patches, given: Given | None = None) -> np.ndarray:
-        """Encode and decode patches: each shown without its noise, in its own pose; shape like their values."""
+        """Encode and decode patches: each shown without its noise, in its own pose; shape like their values.
+
+        A model that predicts shows what it expects of the target.
+        """
         self.check(patches)
         step = block_length(patches.values, 16_000_000)
         out = [np.zeros((0, self.channels, *self.window), np.float32)]
