@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from atomscope.data.edges import Edges
 from atomscope.errors import InputError, ShapeError
 
 
@@ -22,6 +23,8 @@ class Given:
         Class of each patch, -1 where it is not known.
     target : array, shape (n, rows, cols) or (n, channels, rows, cols), optional
         What to draw instead of the patch: the same place at another time.
+    edges : Edges, optional
+        Which patches are neighbours in the image, for a model that asks for short walls.
 
     Raises
     ------
@@ -34,9 +37,10 @@ class Given:
     condition: np.ndarray | None = None
     label: np.ndarray | None = None
     target: Any = None
+    edges: Edges | None = None
 
     def __post_init__(self) -> None:
-        lengths = {len(part) for part in (self.condition, self.label, self.target) if part is not None}
+        lengths = {len(part) for part in (self.condition, self.label, self.target, self.edges) if part is not None}
         if len(lengths) > 1:
             raise ShapeError(f"given: the parts are of different numbers of patches: {sorted(lengths)}")
         if self.condition is not None:
@@ -50,7 +54,7 @@ class Given:
 
     def check(self, n: int) -> Given:
         """Return it, or raise ShapeError unless it is of n patches."""
-        for name in ("condition", "label", "target"):
+        for name in ("condition", "label", "target", "edges"):
             part = getattr(self, name)
             if part is not None and len(part) != n:
                 raise ShapeError(f"given: {name} of {len(part)} patches for {n} patches")

@@ -173,10 +173,10 @@ def _do(
     if isinstance(params, TrainParams):
         patches, sites = _need(state.patches, step, "crop"), _need(state.sites, step, "find, grid or particles")
         work.extend(step, _need(state.stack, step, "open"))
-        model = fit(patches, params.model, params.fit, checkpoint=work.checkpoint, **hooks)
+        model = fit(patches, params.model, params.fit, table=sites, checkpoint=work.checkpoint, **hooks)
         if model.history.stopped:
             raise Stopped("training was stopped; run the same recipe again to go on", partial=model)
-        table = encode(model, patches, device=params.fit.device, **hooks)
+        table = encode(model, patches, table=sites, device=params.fit.device, **hooks)
         return replace(state, model=model, sites=sites.join(table))
     if isinstance(params, ClusterParams):
         sites = _need(state.sites, step, "train")
@@ -227,7 +227,8 @@ def apply_run(
         state = _do(step, state, work, _named(on_progress, step.name), should_stop)
     if state.patches is None or state.sites is None:
         raise InputError(f"run {run.name!r}: its recipe has no crop step, so windows cannot be cut the same way")
-    table = encode(run.model, state.patches, on_progress=_named(on_progress, "encode"), should_stop=should_stop)
+    hooks: dict[str, Any] = {"on_progress": _named(on_progress, "encode"), "should_stop": should_stop}
+    table = encode(run.model, state.patches, table=state.sites, **hooks)
     return state.sites.join(table)
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from atomscope.data import ModelState, OnProgress, Patches, ShouldStop, Sites
+from atomscope.data import Given, ModelState, OnProgress, Patches, ShouldStop, Sites
 from atomscope.data.params import ClusterParams, FitParams, VAESpec
+from atomscope.pipeline.boundaries import given_neighbours
 from atomscope.pipeline.fields import with_fields
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ def fit(
     spec: VAESpec | None = None,
     params: FitParams | None = None,
     *,
+    table: Sites | None = None,
+    given: Given | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = True,
     init: Model | None = None,
@@ -36,6 +39,10 @@ def fit(
         What to train.
     params : FitParams, optional
         How to train it.
+    table : Sites, optional
+        Where the patches lie: which are neighbours, for a model that asks for short walls (:func:`PhyVAE`).
+    given : Given, optional
+        What is known of the patches beside their pixels, as arrays.
     checkpoint : path, optional
         Folder for checkpoints. A run that was cancelled or killed goes on from there when ``resume``.
     init : Model, optional
@@ -57,7 +64,8 @@ def fit(
 
     if not isinstance(patches, Patches):
         patches = Patches.from_array(patches)
-    params = with_fields(FitParams, params, fields)
+    params, spec = with_fields(FitParams, params, fields), spec or VAESpec()
+    given = given_neighbours(spec, table, patches, given)
     before: ModelState | None = None
     keep = None
     if checkpoint is not None:
@@ -70,8 +78,9 @@ def fit(
 
     return models.fit(
         patches,
-        spec or VAESpec(),
+        spec,
         params,
+        given=given,
         on_checkpoint=keep,
         resume_from=before,
         init=init,
@@ -84,11 +93,23 @@ def encode(
     model: Model | ModelState,
     patches: Patches | Any,
     *,
+    table: Sites | None = None,
+    given: Given | None = None,
     device: str = "auto",
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> pd.DataFrame:
     """Encode patches: the latents, the pose and their standard deviations.
+
+    Parameters
+    ----------
+    model : Model
+    patches : Patches or array, shape (n, rows, cols)
+    table : Sites, optional
+        Where the patches lie: a model that asks for short walls then says the latents of the whole image, where
+        neighbours matter; without, of each patch alone.
+    given : Given, optional
+        The same as arrays.
 
     Returns
     -------
@@ -100,7 +121,10 @@ def encode(
 
     if not isinstance(patches, Patches):
         patches = Patches.from_array(patches)
-    return models.encode(as_model(model), patches, device=device, on_progress=on_progress, should_stop=should_stop)
+    model = as_model(model)
+    given = given_neighbours(model.spec, table, patches, given)
+    hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
+    return models.encode(model, patches, given=given, device=device, **hooks)
 
 
 def cluster(table: pd.DataFrame | Sites, params: ClusterParams | None = None, **fields: Any) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from atomscope.data.params.crop import CropParams
 from atomscope.data.params.defects import CandidateParams, ClassifierParams
 from atomscope.data.params.find import FindParams, GridParams
 from atomscope.data.params.fit import FitParams
-from atomscope.data.params.members import JRVAE, JVAE, RTSVAE, RVAE, SVAE, TVAE, VAE
+from atomscope.data.params.members import JRVAE, JVAE, RTSVAE, RVAE, SVAE, TVAE, VAE, PhyVAE
 from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
 from atomscope.data.params.show import ClusterParams, ShowParams
@@ -34,6 +34,7 @@ __all__ = [
     "Params",
     "ParticleMovieParams",
     "ParticleParams",
+    "PhyVAE",
     "QualityParams",
     "SegmenterParams",
     "ShowParams",

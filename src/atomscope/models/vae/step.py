@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
+from atomscope.models.vae.boundary import wall_length
 from atomscope.models.vae.codes import code_of, mean_code
 from atomscope.models.vae.encoders import Posterior
 from atomscope.models.vae.known import Known
@@ -28,6 +29,11 @@ LABEL_WEIGHT = 0.2
 def kl_ramp(t: float) -> float:
     """Return the factor of the KL terms at the fraction ``t`` of the training: up in the first quarter."""
     return min(1.0, 4 * t + 0.01)
+
+
+def wall_ramp(t: float) -> float:
+    """Return the factor of the wall term at the fraction ``t``: latents must say something before they have walls."""
+    return min(1.0, max(0.0, (t - 0.15) / 0.35))
 
 
 def losses(
@@ -79,6 +85,10 @@ def losses(
     if p.logits is not None and known.label is not None:
         parts["label"] = label_error(p.logits, known.label)
         bound = bound + LABEL_WEIGHT * pixels * net.channels * parts["label"]
+    if spec.walls and known.near is not None and len(known.near.pairs):
+        walls = wall_length(p.z, p.logits, known.near)
+        parts["wall_length"] = walls * known.near.length
+        bound = bound + spec.walls * wall_ramp(t) * walls * known.near.steps
     loss = bound / (pixels * net.channels)
     if p.lean is not None and torch.is_grad_enabled():
         few = slice(None, None, 8)
