@@ -30,7 +30,8 @@ _PUBLIC = {
     "CompareParams": "atomscope.data.params",
     "QualityParams": "atomscope.data.params",
     **dict.fromkeys(
-        ["VAE", "RVAE", "TVAE", "SVAE", "RTSVAE", "JVAE", "JRVAE", "DelayVAE", "VAESpec"], "atomscope.data.params"
+        ["VAE", "RVAE", "TVAE", "SVAE", "RTSVAE", "JVAE", "JRVAE", "DelayVAE", "PhyVAE", "VAESpec"],
+        "atomscope.data.params",
     ),
     "Given": "atomscope.data",
     "Axis": "atomscope.data",
@@ -64,6 +65,8 @@ _PUBLIC = {
     "encode": "atomscope.pipeline",
     **dict.fromkeys(["fit_scales", "encode_scales", "load_scales", "implied_timescales"], "atomscope.pipeline"),
     "cluster": "atomscope.pipeline",
+    "neighbour_edges": "atomscope.pipeline",
+    "phase_walls": "atomscope.pipeline",
     "structure": "atomscope.pipeline",
     "uncertainty": "atomscope.pipeline",
     "uncertainty_map": "atomscope.pipeline",

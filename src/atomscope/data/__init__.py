@@ -1,6 +1,7 @@
 """The nouns: what flows through atomscope. Frozen records and parameter classes, no algorithms."""
 
 from atomscope.data.axes import Axis, default_axes
+from atomscope.data.edges import Edges
 from atomscope.data.given import Given
 from atomscope.data.lazy import compute
 from atomscope.data.model import History, ModelState
@@ -14,6 +15,7 @@ from atomscope.data.structure import Structure
 
 __all__ = [
     "Axis",
+    "Edges",
     "Given",
     "History",
     "ModelState",

@@ -69,6 +69,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "sublattice": ("", "letter of the sublattice"),
     "present": ("", "whether there is an atom; False for a vacancy"),
     "grain": ("", "id of the crystal grain"),
+    "phase": ("", "number of the phase that the site lies in"),
     "wall": ("", "number of the wall in its frame"),
     "arc_px": ("px", "place along the wall, from its first end"),
     "arc_nm": ("nm", "place along the wall, from its first end"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from atomscope.data.edges import Edges
 from atomscope.data.patches import Patches
 from atomscope.errors import InputError, ShapeError
 
@@ -23,6 +24,8 @@ class Given:
         Class of each patch, -1 where it is not known.
     target : Patches or array, shape (n, rows, cols) or (n, channels, rows, cols), optional
         What to draw instead of the patch: the same place at another time, in the order of the patches.
+    edges : Edges, optional
+        Which patches are neighbours in the image, for a model that asks for short walls.
 
     Raises
     ------
@@ -35,11 +38,14 @@ class Given:
     condition: np.ndarray | None = None
     label: np.ndarray | None = None
     target: Any = None
+    edges: Edges | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.target, Patches):
             object.__setattr__(self, "target", self.target.values)
         lengths = {int(np.shape(part)[0]) for part in (self.condition, self.label, self.target) if part is not None}
+        if self.edges is not None:
+            lengths.add(len(self.edges))
         if len(lengths) > 1:
             raise ShapeError(f"given: the parts are of different numbers of patches: {sorted(lengths)}")
         if self.condition is not None:
@@ -58,8 +64,8 @@ class Given:
 
     def check(self, n: int) -> Given:
         """Return it, or raise ShapeError unless it is of n patches."""
-        for name in ("condition", "label", "target"):
+        for name in ("condition", "label", "target", "edges"):
             part = getattr(self, name)
-            if part is not None and np.shape(part)[0] != n:
-                raise ShapeError(f"given: {name} of {np.shape(part)[0]} patches for {n} patches")
+            if part is not None and (came := len(part) if name == "edges" else np.shape(part)[0]) != n:
+                raise ShapeError(f"given: {name} of {came} patches for {n} patches")
         return self

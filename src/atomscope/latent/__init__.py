@@ -1,5 +1,6 @@
 """Numbers made from latents: classes, angles on the circle, maps, mosaics, baselines."""
 
+from atomscope.latent.boundary import phase_walls
 from atomscope.latent.circle import (
     angle_agreement,
     circular_correlation,
@@ -31,6 +32,7 @@ __all__ = [
     "manifold_mosaic",
     "order_parameter",
     "pca_patches",
+    "phase_walls",
     "pooled_counts",
     "smooth_features",
     "symmetry_scores",

@@ -5,6 +5,7 @@ loads no torch.
 """
 
 from atomscope.pipeline.atoms import find_atoms, find_in_frame, grid
+from atomscope.pipeline.boundaries import neighbour_edges, phase_walls
 from atomscope.pipeline.defects import as_classifier as load_classifier
 from atomscope.pipeline.defects import (
     defect_candidates,
@@ -134,12 +135,14 @@ __all__ = [
     "locate",
     "make_run",
     "manifold",
+    "neighbour_edges",
     "open",
     "open_sample",
     "order_parameter",
     "overlay",
     "particle_labels",
     "particle_layers",
+    "phase_walls",
     "quality",
     "quality_layers",
     "read_annotation_file",

@@ -10,6 +10,7 @@ import pandas as pd
 
 from atomscope.data import Given, ModelState, OnProgress, Patches, ShouldStop, Sites
 from atomscope.data.params import ClusterParams, FitParams, VAESpec
+from atomscope.pipeline.boundaries import given_neighbours
 from atomscope.pipeline.fields import with_fields
 from atomscope.pipeline.known import Names, Table, give, named_classes, read_known
 
@@ -43,6 +44,7 @@ def fit(
     table : Sites or DataFrame, optional
         Holds the columns that the specification names (``conditions``, ``labels``), joined by ``site``. Text in a
         condition counts as categories. An empty label, or NaN, or a negative number, is a class that is not known.
+        Sites also say which patches are neighbours, for a model that asks for short walls (:func:`PhyVAE`).
     given : Given, optional
         The same as arrays, and what to draw instead of the patches.
     checkpoint : path, optional
@@ -68,6 +70,7 @@ def fit(
         patches = Patches.from_array(patches)
     params, spec = with_fields(FitParams, params, fields), spec or VAESpec()
     given, names = give(given, patches, spec, table)
+    given = given_neighbours(spec, table, patches, given)
     meta = {} if names is None else {"known": names.as_dict()}
     before: ModelState | None = None
     keep = None
@@ -110,7 +113,8 @@ def encode(
     model : Model
     patches : Patches or array, shape (n, rows, cols)
     table : Sites or DataFrame, optional
-        Needed by a model with ``conditions``: their columns, joined by ``site``.
+        Needed by a model with ``conditions``: their columns, joined by ``site``. Of sites, a model that
+        asks for short walls says the latents of the whole image, where neighbours matter; without, of each patch alone.
     given : Given, optional
         The same as arrays.
 
@@ -129,6 +133,7 @@ def encode(
     names = Names.of(model.meta)
     if given is None and table is not None and model.spec.conditions:
         given, _ = read_known(patches, model.spec, table, names, labels=False)
+    given = given_neighbours(model.spec, table, patches, given)
     hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
     return named_classes(models.encode(model, patches, given=given, device=device, **hooks), names)
 

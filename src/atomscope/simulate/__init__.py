@@ -5,6 +5,7 @@ from atomscope.simulate.lattices import LATTICES, Column, Lattice
 from atomscope.simulate.make import image, movie, simulate
 from atomscope.simulate.motifs import draw_motif, motif_patches
 from atomscope.simulate.particles import ParticleScene, particle_movie
+from atomscope.simulate.phases import PhaseTruth, phase_map
 from atomscope.simulate.render import render_columns
 from atomscope.simulate.walls import WallTruth, walls
 
@@ -13,6 +14,7 @@ __all__ = [
     "Column",
     "Lattice",
     "ParticleScene",
+    "PhaseTruth",
     "WallTruth",
     "draw_motif",
     "image",
@@ -21,6 +23,7 @@ __all__ = [
     "movie",
     "nested",
     "particle_movie",
+    "phase_map",
     "render_columns",
     "simulate",
     "switching",

@@ -10,12 +10,14 @@ from atomscope.data import Given, Patches
 from atomscope.data.params import FitParams, VAESpec
 from atomscope.errors import InputError, ParameterError, ShapeError
 from atomscope.models import Model, column_names, encode, fit
+from atomscope.neighbours import site_edges
 
 N, SIDE = 220, 16
 RNG = np.random.default_rng(0)
 NOISE = RNG.normal(size=(N, SIDE, SIDE)).astype(np.float32)
 TIMES = Given(condition=RNG.normal(size=(N, 1)).astype(np.float32))
 SOME = Given(label=RNG.integers(-1, 3, N))
+NEAR = Given(edges=site_edges(np.arange(N) // 20, np.arange(N) % 20))
 
 MEMBERS = {
     "VAE": (ats.VAE(), None),
@@ -36,6 +38,8 @@ MEMBERS = {
     "time-delay of classes": (ats.DelayVAE(classes=2, symmetry=2), Given(target=np.roll(NOISE, 1, 0))),
     "torus": (ats.VAE(latent_dim=0, circles=2), None),
     "orientations": (ats.VAE(latent_dim=0, orientation=True), None),
+    "phyVAE": (ats.PhyVAE(), NEAR),
+    "phyVAE with classes": (ats.PhyVAE(classes=2), NEAR),
     "all of it": (
         ats.RTSVAE(classes=2, circles=1, orientation=True, conditions=("time",), encoder="conv"),
         TIMES,
@@ -65,7 +69,7 @@ def test_it_learns_is_kept_encodes_and_draws(name):
     assert n == ((3, 3) if spec.latent_dim == 2 else (1, 1))
 
 
-@pytest.mark.parametrize("name", ["jrVAE", "conditional", "torus", "all of it"])
+@pytest.mark.parametrize("name", ["jrVAE", "conditional", "torus", "phyVAE", "all of it"])
 def test_a_seed_decides_everything(name):
     spec, given = MEMBERS[name]
     one, two = (

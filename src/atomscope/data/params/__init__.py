@@ -6,7 +6,7 @@ from atomscope.data.params.defects import CandidateParams, ClassifierParams
 from atomscope.data.params.delay import DelayParams
 from atomscope.data.params.find import FindParams, GridParams
 from atomscope.data.params.fit import FitParams
-from atomscope.data.params.members import JRVAE, JVAE, MEMBERS, RTSVAE, RVAE, SVAE, TVAE, VAE, DelayVAE
+from atomscope.data.params.members import JRVAE, JVAE, MEMBERS, RTSVAE, RVAE, SVAE, TVAE, VAE, DelayVAE, PhyVAE
 from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
 from atomscope.data.params.show import ClusterParams, ShowParams
@@ -38,6 +38,7 @@ __all__ = [
     "Params",
     "ParticleMovieParams",
     "ParticleParams",
+    "PhyVAE",
     "QualityParams",
     "SegmenterParams",
     "ShowParams",

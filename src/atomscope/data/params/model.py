@@ -93,6 +93,13 @@ class VAESpec(Params):
         "cloud: an object in space, seen from all sides (with orientations).",
         advanced=True,
     )
+    walls: float = field(
+        0.0,
+        "Short walls",
+        "Nats that a wall between phases costs, for each spacing of its length; 0: sites know nothing of each other.",
+        advanced=True,
+        ge=0.0,
+    )
     hidden: int = field(128, "Hidden width", "Width of the hidden layers.", advanced=True, ge=4, le=4096)
 
     @field_validator("conditions", mode="before")

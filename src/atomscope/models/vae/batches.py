@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from atomscope.data import Patches
+from atomscope.data import Edges, Patches
 from atomscope.errors import InputError, TrainingError
 
 log = logging.getLogger(__name__)
@@ -20,6 +20,8 @@ IN_MEMORY_BYTES = 2_000_000_000
 #: Bytes held at once when streaming: blocks are read in random order and shuffled together.
 POOL_BYTES = 256_000_000
 BLOCKS_A_POOL = 8
+#: Contiguous tiles a batch, where patches know their neighbours: places to compare, and many neighbours in each.
+TILES = 8
 
 
 def rows(values: Any, start: int, stop: int) -> np.ndarray:
@@ -50,6 +52,9 @@ class Batches:
     validation : float
         Fraction kept aside (none of it when fewer than 64 patches are usable).
     seed : int
+    edges : Edges, optional
+        Batches are then made of contiguous tiles, from random places of the image; which patches lie together in a tile
+        changes from epoch to epoch.
 
     Raises
     ------
@@ -59,7 +64,9 @@ class Batches:
         If every patch is the same constant.
     """
 
-    def __init__(self, patches: Patches, batch_size: int, validation: float, seed: int) -> None:
+    def __init__(
+        self, patches: Patches, batch_size: int, validation: float, seed: int, edges: Edges | None = None
+    ) -> None:
         if len(patches) == 0:
             raise InputError("fit: wanted patches to train on, got none; find sites and crop windows first")
         self.values, self.seed = patches.values, seed
@@ -76,6 +83,19 @@ class Batches:
         self.validation, self.train = np.sort(good[order[:held]]), np.sort(good[order[held:]])
         self.batch_size = max(1, min(batch_size, len(self.train) // 4 or 1))
         self.steps = max(1, len(self.train) // self.batch_size)
+        self.place: np.ndarray | None = None  # of each patch along a curve on which neighbours are near
+        if edges is not None:
+            self.place = np.empty(len(edges), np.int64)
+            self.place[edges.order] = np.arange(len(edges))
+
+    def shuffle(self, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return an order of patches (of these numbers, sorted) to be cut into batches: random, or random by tiles."""
+        if self.place is None:
+            return rng.permutation(len(index))
+        along, tile = np.argsort(self.place[index]), max(1, self.batch_size // TILES)
+        along = np.roll(along, int(rng.integers(len(along)))) if len(along) else along
+        whole = along[: len(along) // tile * tile].reshape(-1, tile)  # (tiles, tile)
+        return np.concatenate((rng.permutation(whole).ravel(), along[whole.size :]))
 
     def _survey(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One pass: which patches are finite, and the mean and standard deviation of their values, by channel."""
@@ -113,7 +133,7 @@ class Batches:
         """Yield ``steps`` batches (batch, channels, rows, cols) in the random order of this epoch, and their rows."""
         rng = np.random.default_rng([self.seed, 1, number])
         if not self.streamed:
-            order = rng.permutation(self.train)
+            order = self.train[self.shuffle(self.train, rng)]
             for i in range(self.steps):
                 index = order[i * self.batch_size : (i + 1) * self.batch_size]
                 yield self.data[torch.from_numpy(index)], index
@@ -130,7 +150,7 @@ class Batches:
                 pool.append(rows(self.values, start, stop)[self.train[lo:hi] - start])
                 numbers.append(self.train[lo:hi])
             x, index = np.concatenate(pool), np.concatenate(numbers)
-            order = rng.permutation(len(x))
+            order = self.shuffle(index, rng)
             x, index = x[order], index[order]
             for at in range(0, len(x) - self.batch_size + 1, self.batch_size):
                 if sent < self.steps:

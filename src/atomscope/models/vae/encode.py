@@ -16,8 +16,10 @@ from atomscope.models.device import find_device
 from atomscope.models.vae.batches import rows
 from atomscope.models.vae.codes import mean_code
 from atomscope.models.vae.encoders import Posterior
-from atomscope.models.vae.known import known
+from atomscope.models.vae.field import class_field, latent_field
+from atomscope.models.vae.known import Known, known
 from atomscope.models.vae.model import Model
+from atomscope.models.vae.network import VAE
 
 NOT_FINITE = "patch holds NaN or inf: not encoded"
 
@@ -85,7 +87,8 @@ def encode(
         Of the window and channels of the model; read ``batch_size`` at a time, so a zarr array or a memmap
         larger than memory will do.
     given : Given, optional
-        What is known of them; needed by a model with conditions.
+        What is known of them; needed by a model with conditions. With ``edges``, a model that wants short walls says
+        the latents (and classes) of the whole image, where neighbours matter; without, of each patch alone.
     batch_size : int
     device : {"auto", "cpu", "cuda", "mps"}
     errors : bool
@@ -119,6 +122,8 @@ def encode(
     where = find_device(device)
     net = model.net if where.type == "cpu" else copy.deepcopy(model.net).to(where)
     names = column_names(model, errors)
+    edges = given.check(len(patches)).edges if given is not None and model.spec.walls else None
+    chances: list[np.ndarray] = []  # of classes
     out = np.full((len(patches), len(names)), np.nan, np.float32)
     n = len(patches)
 
@@ -133,16 +138,49 @@ def encode(
         condition = net.standardise_known(of.condition)
         p = net.encode(x, condition)
         table = _columns(p)  # (b, columns)
+        if edges is not None and p.logits is not None:
+            chances.append(p.logits.softmax(1).cpu().numpy())
         if errors:
-            expected = net.standardise(net.restore(net.decode(mean_code(p, condition), p.pose)))
-            wanted = net.standardise(of.target) if predicts and of.target is not None else x
-            error = (wanted - expected).square().mean((1, 2, 3))  # (b,)
-            table = torch.cat((table, error[:, None]), dim=1)  # (b, columns + 1)
+            table = torch.cat((table, _error(net, _wanted(net, x, of), p, condition)[:, None]), dim=1)  # (b, columns + 1)
         bad = ~torch.isfinite(x.flatten(1).sum(1))  # (b,)
         table[bad] = float("nan")
         out[start:stop] = table.cpu().numpy()
         report(on_progress, stop, n, "patches")
+    if edges is None or not n:
+        return finished()
+    k = model.spec.latent_dim
+    silent = np.isnan(out).any(1)
+    out[:, :k] = latent_field(out[:, :k], out[:, k : 2 * k], edges, model.spec.walls)
+    classes = None
+    if chances:
+        chance = np.concatenate(chances)
+        chance[silent] = np.nan
+        classes = class_field(chance, edges, model.spec.walls)
+        at = next(k for k, name in enumerate(names) if name.endswith("_probability")) - 1
+        out[:, at] = np.where(silent, np.nan, np.nan_to_num(classes).argmax(1))
+        out[:, at + 1] = classes.max(1)
+    for start in range(0, n if errors else 0, batch_size):
+        check_stop(should_stop, finished)
+        cut = slice(start, min(start + batch_size, n))
+        x = net.standardise(torch.from_numpy(rows(patches.values, cut.start, cut.stop)).to(where))
+        of = known(given, np.arange(cut.start, cut.stop)).to(where)
+        condition = net.standardise_known(of.condition)
+        p = net.encode(x, condition)._replace(z=torch.from_numpy(out[cut, :k]).to(where))
+        if classes is not None:
+            p = p._replace(logits=torch.from_numpy(classes[cut].astype(np.float32)).to(where))
+        out[cut, -1] = _error(net, _wanted(net, x, of), p, condition).cpu().numpy()
     return finished()
+
+
+def _wanted(net: VAE, x: torch.Tensor, of: Known) -> torch.Tensor:
+    """Return what is to be drawn of standardised patches: themselves, or the target of a model that predicts."""
+    return net.standardise(of.target) if net.spec.predicts and of.target is not None else x
+
+
+def _error(net: VAE, x: torch.Tensor, p: Posterior, condition: torch.Tensor | None) -> torch.Tensor:
+    """Return the mean squared error of standardised patches drawn from a posterior's means, shape (n,)."""
+    expected = net.standardise(net.restore(net.decode(mean_code(p, condition), p.pose)))
+    return (x - expected).square().mean((1, 2, 3))
 
 
 def _table(values: np.ndarray, names: list[str], site: np.ndarray, order: int) -> pd.DataFrame:

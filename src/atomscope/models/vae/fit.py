@@ -256,7 +256,8 @@ def fit(
     given = _checked(spec, given, patches)
     if given is not None and given.target is not None:
         spec = spec.model_copy(update={"predicts": True})
-    batches = Batches(patches, params.batch_size, params.validation, params.seed)
+    edges = given.edges if given is not None and spec.walls else None
+    batches = Batches(patches, params.batch_size, params.validation, params.seed, edges)
     LIKELIHOODS[spec.likelihood].check(batches.low, batches.high)
     spec = _with_symmetry(spec, batches, init, resume_from)
     run = Training(_start(spec, batches, params, init, given), params, batches, given, device)
@@ -312,6 +313,8 @@ def _with_symmetry(spec: VAESpec, batches: Batches, init: Model | None, resume_f
 def _checked(spec: VAESpec, given: Given | None, patches: Patches) -> Given | None:
     """Return what is known, checked against what the model wants to know."""
     wanted = {"condition": bool(spec.conditions), "label": spec.labels is not None}
+    if spec.walls and getattr(given, "edges", None) is None:
+        raise InputError("fit: the model has a weight of walls; say which patches are neighbours: Given(edges=...)")
     for name, want in wanted.items():
         if want and getattr(given, name, None) is None:
             raise InputError(f"fit: the model has {name}s ({spec.conditions or spec.labels}); give them with given=")

@@ -11,6 +11,7 @@ from torch import Tensor
 from atomscope.data.given import Given
 from atomscope.errors import InputError, ShapeError
 from atomscope.models.vae.batches import block_length, rows
+from atomscope.models.vae.boundary import Contacts, contacts
 
 
 class Known(NamedTuple):
@@ -23,15 +24,18 @@ class Known(NamedTuple):
         -1 where the class is not known.
     target : Tensor, shape (n, channels, rows, cols), or None
         In their own units, as the patches.
+    near : Contacts or None
+        Which of them are neighbours.
     """
 
     condition: Tensor | None = None
     label: Tensor | None = None
     target: Tensor | None = None
+    near: Contacts | None = None
 
     def to(self, device: torch.device) -> Known:
         """Return it on a device."""
-        return Known(*(None if part is None else part.to(device) for part in self))
+        return Known(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
 
 
 NOTHING = Known()
@@ -51,7 +55,8 @@ def known(given: Given | None, index: np.ndarray) -> Known:
             target = torch.from_numpy(rows(given.target[index], 0, len(index)))
         else:  # a lazy array is asked in order
             target = torch.from_numpy(rows(given.target.oindex[index[sort]], 0, len(index))[back])
-    return Known(condition, label, target)
+    near = None if given.edges is None else contacts(given.edges, index)
+    return Known(condition, label, target, near)
 
 
 def check_target(values: Any, target: Any) -> None:

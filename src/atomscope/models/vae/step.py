@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from atomscope.models.vae.boundary import wall_length
 from atomscope.models.vae.codes import code_of, mean_code
 from atomscope.models.vae.encoders import Posterior
 from atomscope.models.vae.joint import LABEL_WEIGHT, label_error
@@ -30,6 +31,11 @@ CLASS_WEIGHT = 0.1
 def kl_ramp(t: float) -> float:
     """Return the factor of the KL terms at the fraction ``t`` of the training: up in the first quarter."""
     return min(1.0, 4 * t + 0.01)
+
+
+def wall_ramp(t: float) -> float:
+    """Return the factor of the wall term at the fraction ``t``: latents must say something before they have walls."""
+    return min(1.0, max(0.0, (t - 0.15) / 0.35))
 
 
 def losses(
@@ -92,6 +98,10 @@ def losses(
     if dream is not None:
         bound = bound + dream
         parts["dream"] = dream
+    if spec.walls and known.near is not None and len(known.near.pairs):
+        walls = wall_length(p.z, p.logits, known.near)
+        parts["wall_length"] = walls * known.near.length
+        bound = bound + spec.walls * wall_ramp(t) * walls * known.near.steps
     loss = bound / (pixels * net.channels)
     if p.logits is not None:
         loss = loss + CLASS_WEIGHT * unsaid
