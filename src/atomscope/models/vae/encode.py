@@ -13,6 +13,7 @@ import torch
 from atomscope.data import Given, OnProgress, Patches, ShouldStop, check_stop, report
 from atomscope.errors import InputError
 from atomscope.models.device import find_device
+from atomscope.models.fallback import CPU, lost, placed, tell
 from atomscope.models.vae.batches import rows
 from atomscope.models.vae.codes import mean_code
 from atomscope.models.vae.encoders import Posterior
@@ -114,7 +115,9 @@ def encode(
     if model.net.layout.conditions and (given is None or given.check(len(patches)).condition is None):
         raise InputError(f"encode: this model wants to know {', '.join(model.spec.conditions)} of every patch")
     where = find_device(device)
-    net = model.net if where.type == "cpu" else copy.deepcopy(model.net).to(where)
+    net = model.net
+    if where != CPU:
+        net, where = placed(copy.deepcopy(net), where, "encoding")
     names = column_names(model, errors)
     out = np.full((len(patches), len(names)), np.nan, np.float32)
     n = len(patches)
@@ -122,9 +125,7 @@ def encode(
     def finished(stop: int = n) -> pd.DataFrame:
         return _table(out[:stop], names, patches.site[:stop], net.order)
 
-    for start in range(0, n, batch_size):
-        check_stop(should_stop, partial(finished, start))
-        stop = min(start + batch_size, n)
+    def read(start: int, stop: int) -> np.ndarray:
         x = net.standardise(torch.from_numpy(rows(patches.values, start, stop)).to(where))  # (b, channels, rows, cols)
         condition = net.standardise_known(known(given, np.arange(start, stop)).to(where).condition)
         p = net.encode(x, condition)
@@ -135,7 +136,20 @@ def encode(
             table = torch.cat((table, error[:, None]), dim=1)  # (b, columns + 1)
         bad = ~torch.isfinite(x.flatten(1).sum(1))  # (b,)
         table[bad] = float("nan")
-        out[start:stop] = table.cpu().numpy()
+        return np.asarray(table.cpu().numpy())
+
+    for start in range(0, n, batch_size):
+        check_stop(should_stop, partial(finished, start))
+        stop = min(start + batch_size, n)
+        try:
+            out[start:stop] = read(start, stop)
+        except RuntimeError as failure:
+            why = lost(failure, where)
+            if why is None:
+                raise
+            tell(where, why, failure, "encoding")
+            net, where = model.net, CPU
+            out[start:stop] = read(start, stop)
         report(on_progress, stop, n, "patches")
     return finished()
 

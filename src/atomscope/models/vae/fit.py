@@ -18,7 +18,9 @@ from atomscope.data.params import FitParams, VAESpec
 from atomscope.errors import InputError, TrainingError
 from atomscope.models.adam import Adam, one_cycle
 from atomscope.models.device import find_device
+from atomscope.models.fallback import placed, survives
 from atomscope.models.vae.batches import Batches
+from atomscope.models.vae.checks import check_latents
 from atomscope.models.vae.gauge import settle
 from atomscope.models.vae.known import Known, known
 from atomscope.models.vae.likelihoods import LIKELIHOODS
@@ -48,7 +50,8 @@ class Training:
     def __init__(
         self, net: VAE, params: FitParams, batches: Batches, given: Given | None, device: torch.device
     ) -> None:
-        self.net, self.params, self.batches, self.device = net.to(device).train(), params, batches, device
+        self.net, self.device = placed(net.train(), device)
+        self.params, self.batches = params, batches
         self.given = given
         self.epochs = params.epochs or auto_epochs(batches.steps)
         self.optimizer = Adam(self.net.parameters(), BETAS)
@@ -57,6 +60,7 @@ class Training:
         self.best, self.waited = math.inf, 0
         self.finished = False
 
+    @survives
     def run_epoch(self, should_stop: ShouldStop | None) -> bool:
         """Train one epoch; return False, with the epoch unfinished, when asked to stop."""
         start = time.perf_counter()
@@ -128,9 +132,10 @@ class Training:
         self.best, self.waited = (now, 0) if now < self.best else (self.best, self.waited + 1)
         return self.waited >= self.params.patience
 
+    @survives
     def settle(self) -> None:
         """Settle what the data leave open, on at most 20 000 of the training patches."""
-        index = self.batches.train[:: max(1, len(self.batches.train) // 20_000)]
+        index = self.batches.train[:: max(1, len(self.batches.train) // self.batches.most(20_000))]
         settle(self.net, [(x, known(self.given, k)) for x, k in self.batches.take(index)])
 
     def model(self, stopped: bool = False) -> Model:
@@ -147,6 +152,12 @@ class Training:
         best = None if math.isinf(self.best) else self.best
         state.meta["training"] = {"best": best, "waited": self.waited, "finished": self.finished}
         return state
+
+    def restart(self, device: torch.device, state: ModelState) -> None:
+        """Go on from a state of this run on another device."""
+        self.net, self.device = load_net(state).to(device).train(), device
+        self.optimizer = Adam(self.net.parameters(), BETAS)
+        self.restore(state)
 
     def restore(self, state: ModelState) -> None:
         """Go on from a checkpoint of the same run."""
@@ -222,6 +233,7 @@ def fit(
     device = find_device(params.device)
     given = _checked(spec, given, len(patches))
     batches = Batches(patches, params.batch_size, params.validation, params.seed)
+    check_latents(spec, len(batches.train) + len(batches.validation))
     LIKELIHOODS[spec.likelihood].check(batches.low, batches.high)
     spec = _with_symmetry(spec, batches, init, resume_from)
     run = Training(_start(spec, batches, params, init, given), params, batches, given, device)
