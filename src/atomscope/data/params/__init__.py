@@ -5,6 +5,7 @@ from atomscope.data.params.crop import CropParams
 from atomscope.data.params.defects import CandidateParams, ClassifierParams
 from atomscope.data.params.find import FindParams, GridParams
 from atomscope.data.params.fit import FitParams
+from atomscope.data.params.latent import ComponentParams, EmbedParams, MergeParams
 from atomscope.data.params.members import JRVAE, JVAE, RTSVAE, RVAE, SVAE, TVAE, VAE
 from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
@@ -27,10 +28,13 @@ __all__ = [
     "ClassifierParams",
     "ClusterParams",
     "CompareParams",
+    "ComponentParams",
     "CropParams",
+    "EmbedParams",
     "FindParams",
     "FitParams",
     "GridParams",
+    "MergeParams",
     "Params",
     "ParticleMovieParams",
     "ParticleParams",

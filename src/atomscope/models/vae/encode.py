@@ -46,7 +46,8 @@ def _with_sd(names: Iterable[str]) -> list[str]:
     return names + [f"{name}_sd" for name in names]
 
 
-def _columns(p: Posterior) -> torch.Tensor:
+def columns_of(p: Posterior) -> torch.Tensor:
+    """Return the columns of :func:`column_names` (without the error) of a posterior, shape (n, columns)."""
     parts = [p.z, torch.exp(p.z_log_sd)]
     if p.angle is not None and p.angle_log_sd is not None:
         parts += [p.angle[:, None], torch.exp(p.angle_log_sd)[:, None]]
@@ -129,7 +130,7 @@ def encode(
         x = net.standardise(torch.from_numpy(rows(patches.values, start, stop)).to(where))  # (b, channels, rows, cols)
         condition = net.standardise_known(known(given, np.arange(start, stop)).to(where).condition)
         p = net.encode(x, condition)
-        table = _columns(p)  # (b, columns)
+        table = columns_of(p)  # (b, columns)
         if errors:
             expected = net.standardise(net.restore(net.decode(mean_code(p, condition), p.pose)))
             error = (x - expected).square().mean((1, 2, 3))  # (b,)
