@@ -46,6 +46,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "z": ("", "latent variable (z1, z2, ...), in standard deviations of its prior"),
     "reconstruction_error": ("", "mean squared error of the normalised patch"),
     "cluster": ("", "class found in the latent space; -1 is none"),
+    "variant": ("", "class as it was before copies turned by a lattice symmetry were merged; -1 is none"),
+    "variant_turn": ("rad", "turn of the variant against the first one of its class, clockwise on screen"),
     "track": ("", "id of the track; -1 is none"),
     "row_nm": ("nm", "row times the pixel size"),
     "col_nm": ("nm", "col times the pixel size"),

@@ -12,13 +12,18 @@ from atomscope.data.columns import angle_order
 from atomscope.data.params import ClusterParams
 from atomscope.errors import InputError
 
-_LATENT = re.compile(r"z\d+\Z")
+_WAYS = {
+    "z": "encode the patches first (or set use_angle=True for a model with latent_dim=0)",
+    "umap": "make them with embed(...) first",
+    **dict.fromkeys(("pc", "nmf", "ica"), "make them with components(patches, method=...) first"),
+}
 
 
-def latent_columns(table: pd.DataFrame) -> list[str]:
-    """Return the names z1, z2, ... that a table has, in numeric order."""
-    names = [str(c) for c in table.columns if _LATENT.match(str(c))]
-    return sorted(names, key=lambda name: int(name[1:]))
+def latent_columns(table: pd.DataFrame, prefix: str = "z") -> list[str]:
+    """Return the names z1, z2, ... that a table has, in numeric order; or those of another prefix (pc, theta, ...)."""
+    pattern = re.compile(re.escape(prefix) + r"\d+\Z")
+    names = [str(c) for c in table.columns if pattern.match(str(c))]
+    return sorted(names, key=lambda name: int(name[len(prefix) :]))
 
 
 def latent_features(table: pd.DataFrame, params: ClusterParams) -> np.ndarray:
@@ -31,7 +36,7 @@ def latent_features(table: pd.DataFrame, params: ClusterParams) -> np.ndarray:
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns z1, z2, ...; ``angle`` (rad) when it is used; ``row``, ``col`` (and ``frame``) for smoothing.
+        Columns z1, z2, ... (or those of ``params.by``), theta1, ... where there are; ``angle`` (rad) when it is used; ``row``, ``col`` (and ``frame``) for smoothing.
     params : ClusterParams
 
     Returns
@@ -44,7 +49,7 @@ def latent_features(table: pd.DataFrame, params: ClusterParams) -> np.ndarray:
     InputError
         If there is nothing to sort by, or a column that was asked for is missing.
     """
-    names = latent_columns(table)
+    names = latent_columns(table, params.by)
     parts = []
     if names:
         z = table[names].to_numpy(np.float64)
@@ -58,6 +63,10 @@ def latent_features(table: pd.DataFrame, params: ClusterParams) -> np.ndarray:
         scale = np.sqrt(variance) if variance > 0 else 1.0
         centre = z.mean(axis=0) if len(z) else np.zeros(len(names))
         parts = list(((table[names].to_numpy(np.float64) - centre) / scale).T)
+    if params.by == "z":  # periodic latents: points on circles
+        for name in latent_columns(table, "theta"):
+            around = table[name].to_numpy(np.float64)
+            parts += [np.sqrt(2) * np.cos(around), np.sqrt(2) * np.sin(around)]
     if params.use_angle:
         if "angle" not in table.columns:
             raise InputError(
@@ -69,8 +78,8 @@ def latent_features(table: pd.DataFrame, params: ClusterParams) -> np.ndarray:
         parts += [np.sqrt(2) * np.cos(turned), np.sqrt(2) * np.sin(turned)]
     if not parts:
         raise InputError(
-            f"cluster: wanted latent columns z1, z2, ..., the table has {list(map(str, table.columns))}; "
-            "encode the patches first (or set use_angle=True for a model with latent_dim=0)"
+            f"cluster: wanted {'latent ' * (params.by == 'z')}columns {params.by}1, {params.by}2, ..., the table has "
+            f"{list(map(str, table.columns))}; {_WAYS[params.by]}"
         )
     features = np.stack(parts, axis=1)
     features[~np.isfinite(features).all(axis=1)] = np.nan

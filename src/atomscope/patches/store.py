@@ -18,7 +18,7 @@ from atomscope.patches.ahead import MemoryAhead
 log = logging.getLogger(__name__)
 
 _SHARD_BYTES = 32 * 2**20
-_CHUNK_BYTES = 128 * 2**10
+_CHUNK_BYTES = 2**20
 _MARK = "atomscope-patches"
 
 

@@ -6,6 +6,7 @@ from atomscope.data.params.defects import CandidateParams, ClassifierParams
 from atomscope.data.params.delay import DelayParams
 from atomscope.data.params.find import FindParams, GridParams
 from atomscope.data.params.fit import FitParams
+from atomscope.data.params.latent import ComponentParams, EmbedParams, MergeParams
 from atomscope.data.params.members import JRVAE, JVAE, MEMBERS, RTSVAE, RVAE, SVAE, TVAE, VAE, DelayVAE, PhyVAE
 from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
@@ -29,12 +30,15 @@ __all__ = [
     "ClassifierParams",
     "ClusterParams",
     "CompareParams",
+    "ComponentParams",
     "CropParams",
     "DelayParams",
     "DelayVAE",
+    "EmbedParams",
     "FindParams",
     "FitParams",
     "GridParams",
+    "MergeParams",
     "Params",
     "ParticleMovieParams",
     "ParticleParams",

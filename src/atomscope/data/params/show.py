@@ -11,6 +11,9 @@ class ClusterParams(Params):
     """Sort sites into classes by their latents."""
 
     method: Literal["gmm", "kmeans", "hdbscan"] = field("gmm", "Method", "Clustering method.")
+    by: Literal["z", "pc", "nmf", "ica", "umap"] = field(
+        "z", "Sort by", "z: latents of a model; pc, nmf, ica: components of the patches; umap: their layout."
+    )
     n_clusters: int | None = field(
         None, "Classes", "Number of classes; empty: found (gmm: least BIC, kmeans: gap statistic).", ge=1
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,32 +11,21 @@ from torch import Tensor
 
 from atomscope.data import Edges, Patches
 from atomscope.errors import InputError, TrainingError
+from atomscope.models.vae.streams import Stream, block_length, piece_length, rows
 
 log = logging.getLogger(__name__)
 
 #: Patches larger than this are streamed from where they lie.
 IN_MEMORY_BYTES = 2_000_000_000
-#: Bytes held at once when streaming: blocks are read in random order and shuffled together.
+#: Bytes held at once when streaming: one pool that is trained on and one that is being read.
 POOL_BYTES = 256_000_000
-BLOCKS_A_POOL = 8
+PIECES_A_POOL = 8
 #: Contiguous tiles a batch, where patches know their neighbours: places to compare, and many neighbours in each.
 TILES = 8
+#: Patches that the validation looks at: kept in memory, for every epoch asks for the same ones.
+MOST_HELD_OUT = 1000
 
-
-def rows(values: Any, start: int, stop: int) -> np.ndarray:
-    """Read patches ``start:stop`` as float32, shape (n, channels, rows, cols), C-contiguous."""
-    x = np.ascontiguousarray(np.asarray(values[start:stop]), dtype=np.float32)
-    return x if x.ndim == 4 else x[:, None]
-
-
-def block_length(values: Any, limit: int) -> int:
-    """Return how many patches to read at once: at most ``limit`` bytes, whole chunks of a zarr array if they fit."""
-    each = 4 * int(np.prod(values.shape[1:]))
-    length = max(1, limit // each)
-    chunk = getattr(values, "chunks", None)
-    if chunk and isinstance(chunk[0], int) and chunk[0] <= length:
-        length = length // chunk[0] * chunk[0]
-    return int(length)
+__all__ = ["Batches", "block_length", "rows"]
 
 
 class Batches:
@@ -73,7 +61,10 @@ class Batches:
         self.channels, self.window = patches.channels, patches.window
         nbytes = 4 * int(np.prod(patches.values.shape))
         self.streamed = nbytes > IN_MEMORY_BYTES
-        self.block = block_length(patches.values, POOL_BYTES // BLOCKS_A_POOL)
+        self.block = max(
+            block_length(patches.values, POOL_BYTES // PIECES_A_POOL),
+            piece_length(patches.values, POOL_BYTES // (2 * PIECES_A_POOL)),
+        )
         self.low, self.high = np.inf, -np.inf
         good, self.offset, self.scale = self._survey()
         if not self.streamed:
@@ -81,6 +72,8 @@ class Batches:
         held = int(len(good) * validation) if len(good) >= 64 else 0
         order = np.random.default_rng([seed, 0]).permutation(len(good))
         self.validation, self.train = np.sort(good[order[:held]]), np.sort(good[order[held:]])
+        self.stream = Stream(patches.values, self.train, POOL_BYTES, PIECES_A_POOL)
+        self._held_out: list[tuple[Tensor, np.ndarray]] | None = None
         self.batch_size = max(1, min(batch_size, len(self.train) // 4 or 1))
         self.steps = max(1, len(self.train) // self.batch_size)
         self.place: np.ndarray | None = None  # of each patch along a curve on which neighbours are near
@@ -129,6 +122,12 @@ class Batches:
             )
         return keep, mean.astype(np.float32), np.where(sd > 0, sd, 1).astype(np.float32)
 
+    def most(self, wanted: int) -> int:
+        """Return how many patches may be held at once beside the pools: as many as wanted when all are in memory."""
+        if not self.streamed:
+            return wanted
+        return max(1, min(wanted, POOL_BYTES // (4 * int(np.prod(self.values.shape[1:])))))
+
     def epoch(self, number: int) -> Iterator[tuple[Tensor, np.ndarray]]:
         """Yield ``steps`` batches (batch, channels, rows, cols) in the random order of this epoch, and their rows."""
         rng = np.random.default_rng([self.seed, 1, number])
@@ -138,37 +137,22 @@ class Batches:
                 index = order[i * self.batch_size : (i + 1) * self.batch_size]
                 yield self.data[torch.from_numpy(index)], index
             return
-        left = np.empty((0, self.channels, *self.window), np.float32)
-        left_index = np.empty(0, np.int64)
-        sent = 0
-        starts = rng.permutation(np.arange(0, self.values.shape[0], self.block))
-        for i in range(0, len(starts), BLOCKS_A_POOL):
-            pool, numbers = [left], [left_index]
-            for start in starts[i : i + BLOCKS_A_POOL]:
-                stop = min(start + self.block, self.values.shape[0])
-                lo, hi = np.searchsorted(self.train, [start, stop])
-                pool.append(rows(self.values, start, stop)[self.train[lo:hi] - start])
-                numbers.append(self.train[lo:hi])
-            x, index = np.concatenate(pool), np.concatenate(numbers)
-            order = self.shuffle(index, rng)
-            x, index = x[order], index[order]
-            for at in range(0, len(x) - self.batch_size + 1, self.batch_size):
-                if sent < self.steps:
-                    yield torch.from_numpy(x[at : at + self.batch_size]), index[at : at + self.batch_size]
-                    sent += 1
-            rest = len(x) // self.batch_size * self.batch_size
-            left, left_index = x[rest:], index[rest:]
+        for x, index in self.stream.batches(self.batch_size, self.steps, rng, self.shuffle):
+            yield torch.from_numpy(x), index
 
     def held_out(self) -> Iterator[tuple[Tensor, np.ndarray]]:
         """Yield the validation patches in order, at most 1000 of them, and their numbers."""
-        index = self.validation[:: max(1, -(-len(self.validation) // 1000))]
-        yield from self.take(index)
+        if self._held_out is None:
+            index = self.validation[:: max(1, -(-len(self.validation) // self.most(MOST_HELD_OUT)))]
+            self._held_out = list(self.take(index))
+        yield from self._held_out
 
     def take(self, index: np.ndarray, size: int = 1000) -> Iterator[tuple[Tensor, np.ndarray]]:
         """Yield patches by sorted row numbers, in order, and these numbers."""
+        if self.streamed:
+            for x, part in self.stream.take(index, size):
+                yield torch.from_numpy(x), part
+            return
         for at in range(0, len(index), size):
             part = index[at : at + size]
-            if not self.streamed:
-                yield self.data[torch.from_numpy(part)], part
-            else:
-                yield torch.from_numpy(np.concatenate([rows(self.values, i, i + 1) for i in part])), part
+            yield self.data[torch.from_numpy(part)], part

@@ -13,6 +13,7 @@ import torch
 from atomscope.data import Given, OnProgress, Patches, ShouldStop, check_stop, report
 from atomscope.errors import InputError
 from atomscope.models.device import find_device
+from atomscope.models.fallback import CPU, lost, placed, tell
 from atomscope.models.vae.batches import rows
 from atomscope.models.vae.codes import mean_code
 from atomscope.models.vae.encoders import Posterior
@@ -47,7 +48,8 @@ def _with_sd(names: Iterable[str]) -> list[str]:
     return names + [f"{name}_sd" for name in names]
 
 
-def _columns(p: Posterior) -> torch.Tensor:
+def columns_of(p: Posterior) -> torch.Tensor:
+    """Return the columns of :func:`column_names` (without the error) of a posterior, shape (n, columns)."""
     parts = [p.z, torch.exp(p.z_log_sd)]
     if p.angle is not None and p.angle_log_sd is not None:
         parts += [p.angle[:, None], torch.exp(p.angle_log_sd)[:, None]]
@@ -120,7 +122,9 @@ def encode(
     if predicts and (given is None or given.check(len(patches)).target is None):
         raise InputError("encode: this model draws another time: its errors need that as the target, or errors=False")
     where = find_device(device)
-    net = model.net if where.type == "cpu" else copy.deepcopy(model.net).to(where)
+    net = model.net
+    if where != CPU:
+        net, where = placed(copy.deepcopy(net), where, "encoding")
     names = column_names(model, errors)
     edges = given.check(len(patches)).edges if given is not None and model.spec.walls else None
     chances: list[np.ndarray] = []  # of classes
@@ -130,21 +134,32 @@ def encode(
     def finished(stop: int = n) -> pd.DataFrame:
         return _table(out[:stop], names, patches.site[:stop], net.order)
 
-    for start in range(0, n, batch_size):
-        check_stop(should_stop, partial(finished, start))
-        stop = min(start + batch_size, n)
+    def read(start: int, stop: int) -> np.ndarray:
         x = net.standardise(torch.from_numpy(rows(patches.values, start, stop)).to(where))  # (b, channels, rows, cols)
         of = known(given, np.arange(start, stop)).to(where)
         condition = net.standardise_known(of.condition)
         p = net.encode(x, condition)
-        table = _columns(p)  # (b, columns)
+        table = columns_of(p)  # (b, columns)
         if edges is not None and p.logits is not None:
             chances.append(p.logits.softmax(1).cpu().numpy())
         if errors:
             table = torch.cat((table, _error(net, _wanted(net, x, of), p, condition)[:, None]), dim=1)  # (b, columns + 1)
         bad = ~torch.isfinite(x.flatten(1).sum(1))  # (b,)
         table[bad] = float("nan")
-        out[start:stop] = table.cpu().numpy()
+        return np.asarray(table.cpu().numpy())
+
+    for start in range(0, n, batch_size):
+        check_stop(should_stop, partial(finished, start))
+        stop = min(start + batch_size, n)
+        try:
+            out[start:stop] = read(start, stop)
+        except RuntimeError as failure:
+            why = lost(failure, where)
+            if why is None:
+                raise
+            tell(where, why, failure, "encoding")
+            net, where = model.net, CPU
+            out[start:stop] = read(start, stop)
         report(on_progress, stop, n, "patches")
     if edges is None or not n:
         return finished()

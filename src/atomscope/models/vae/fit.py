@@ -18,7 +18,9 @@ from atomscope.data.params import FitParams, VAESpec
 from atomscope.errors import InputError, TrainingError
 from atomscope.models.adam import Adam, one_cycle
 from atomscope.models.device import deterministic, find_device, precision
+from atomscope.models.fallback import placed, survives
 from atomscope.models.vae.batches import Batches
+from atomscope.models.vae.checks import check_latents
 from atomscope.models.vae.gauge import open_gauge, settle
 from atomscope.models.vae.known import Known, check_target, known
 from atomscope.models.vae.likelihoods import LIKELIHOODS
@@ -49,7 +51,8 @@ class Training:
     def __init__(
         self, net: VAE, params: FitParams, batches: Batches, given: Given | None, device: torch.device
     ) -> None:
-        self.net, self.params, self.batches, self.device = net.to(device).train(), params, batches, device
+        self.net, self.device = placed(net.train(), device)
+        self.params, self.batches = params, batches
         self.given = given
         self.epochs = params.epochs or auto_epochs(batches.steps)
         self.optimizer = Adam(self.net.parameters(), BETAS)
@@ -61,6 +64,7 @@ class Training:
         self.finished = False
         self.sorting: Sorting | None = None
 
+    @survives
     def run_epoch(self, should_stop: ShouldStop | None) -> bool:
         """Train one epoch; return False, with the epoch unfinished, when asked to stop."""
         start = time.perf_counter()
@@ -143,12 +147,13 @@ class Training:
             self.kept = {name: value.clone() for name, value in self.net.state_dict().items()}
         return self.params.patience is None or self.waited < self.params.patience
 
+    @survives
     def settle(self) -> None:
         """Take the weights that are kept, and settle what the data leave open, on at most 20 000 training patches."""
         if self.kept:
             self.net.load_state_dict(self.kept)
             self.kept = {}
-        index = self.batches.train[:: max(1, len(self.batches.train) // 20_000)]
+        index = self.batches.train[:: max(1, len(self.batches.train) // self.batches.most(20_000))]
         settle(self.net, [(x, known(self.given, k)) for x, k in self.batches.take(index)])
 
     def model(self, stopped: bool = False) -> Model:
@@ -176,6 +181,12 @@ class Training:
         best = None if math.isinf(self.best) else self.best
         state.meta["training"] = {"best": best, "waited": self.waited, "finished": self.finished}
         return state
+
+    def restart(self, device: torch.device, state: ModelState) -> None:
+        """Go on from a state of this run on another device."""
+        self.net, self.device = load_net(state).to(device).train(), device
+        self.optimizer = Adam(self.net.parameters(), BETAS)
+        self.restore(state)
 
     def restore(self, state: ModelState) -> None:
         """Go on from a checkpoint of the same run."""
@@ -258,6 +269,7 @@ def fit(
         spec = spec.model_copy(update={"predicts": True})
     edges = given.edges if given is not None and spec.walls else None
     batches = Batches(patches, params.batch_size, params.validation, params.seed, edges)
+    check_latents(spec, len(batches.train) + len(batches.validation))
     LIKELIHOODS[spec.likelihood].check(batches.low, batches.high)
     spec = _with_symmetry(spec, batches, init, resume_from)
     run = Training(_start(spec, batches, params, init, given), params, batches, given, device)

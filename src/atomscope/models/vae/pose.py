@@ -63,7 +63,7 @@ def picture_points(
     """
     angle, shift, log_scale = pose
     like = next((t for t in (*pose, centre) if t is not None), None)
-    n, device = (1, None) if like is None else (len(like), like.device)
+    n, device = (1, None) if like is None else (like.shape[0], like.device)
     pixels = _pixels(window, device)  # (3, rows * cols)
     if angle is None:
         turned = torch.eye(2, device=device).expand(n, 2, 2)
@@ -104,7 +104,7 @@ def place(picture: Tensor, window: tuple[int, int], pose: Pose, centre: Tensor |
     """
     half = tuple(max(k - 1, 1) / 2 for k in picture.shape[2:])
     grid = picture_points(window, pose, centre, (half[0], half[1]))  # (n or 1, rows, cols, 2)
-    return grid_sample(picture, grid.expand(len(picture), -1, -1, -1), align_corners=True)
+    return grid_sample(picture, grid.expand(picture.shape[0], -1, -1, -1), align_corners=True)
 
 
 def equivalents(angle: Tensor, order: int) -> Tensor:

@@ -1,12 +1,11 @@
-"""Maps put each number at its place; the baseline equals the textbook."""
+"""Maps put each number at its place; mosaics lay pictures out."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.decomposition import PCA
 
 from atomscope.errors import InputError, ShapeError
-from atomscope.latent import latent_map, manifold_mosaic, pca_patches
+from atomscope.latent import latent_map, manifold_mosaic
 
 
 def test_map_of_grid_sites_whatever_their_order():
@@ -43,21 +42,3 @@ def test_mosaic_rows_are_z1_and_columns_are_z2():
     assert np.isfinite(mosaic[5:, 12:]).all()
     with pytest.raises(ShapeError):
         manifold_mosaic(np.zeros((3, 4, 5)))
-
-
-def test_principal_components_equal_the_textbook(monkeypatch):
-    monkeypatch.setattr("atomscope.latent.pca._BLOCK_BYTES", 20_000)
-    rng = np.random.default_rng(0)
-    values = (rng.normal(size=(300, 3)) * [5, 3, 2]) @ rng.normal(size=(3, 64)) + rng.normal(0, 0.1, (300, 64))
-    values = values.reshape(300, 8, 8).astype(np.float32)
-    truth = PCA(3, svd_solver="full").fit_transform(values.reshape(300, -1))
-    found = pca_patches(values, 3, np.arange(300) + 9)
-    assert found.columns.tolist() == ["pc1", "pc2", "pc3"] and found.index[0] == 9
-    for k in range(3):
-        assert abs(np.corrcoef(truth[:, k], found.iloc[:, k])[0, 1]) > 0.99999
-    np.testing.assert_allclose(found.std(ddof=0), truth.std(axis=0), rtol=1e-3)
-    values[5, 2, 2] = np.nan
-    holed = pca_patches(values, 3)
-    assert holed.iloc[5].isna().all() and holed.drop(5).notna().all().all()
-    with pytest.raises(InputError):
-        pca_patches(values[:2], 3)
