@@ -89,7 +89,7 @@ class TrainRvaeWidget(Panel):
         points = self.points_box.layer()
         if points is None:
             return
-        patches = self.state.work(points).patches
+        patches, sites = self.state.work(points).patches, self.state.work(points).sites
         try:
             spec, params = self.model_form.params(), self.fit_form.params()
         except AtomscopeError as error:
@@ -100,9 +100,10 @@ class TrainRvaeWidget(Panel):
         self._job = (points, spec, params, time.monotonic())
 
         def work(on_progress: Any, should_stop: Any) -> Any:
-            model = pipeline.fit(patches, spec, params, on_progress=on_progress, should_stop=should_stop)
+            model = pipeline.fit(patches, spec, params, table=sites, on_progress=on_progress, should_stop=should_stop)
             # A cancelled model is a model: what it has learnt so far is shown, if anyone is still there to see it.
-            table = pipeline.encode(model, patches, device=params.device, should_stop=should_stop.unwanted)
+            device, unwanted = params.device, should_stop.unwanted
+            table = pipeline.encode(model, patches, table=sites, device=device, should_stop=unwanted)
             picture = pipeline.manifold(model) if spec.latent_dim > 0 else None
             return model, table, picture
 
