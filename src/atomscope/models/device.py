@@ -41,9 +41,11 @@ def precision(name: str, device: torch.device) -> contextlib.AbstractContextMana
 @contextlib.contextmanager
 def deterministic(wanted: bool) -> Iterator[None]:
     """Use only operations that give the same bits every time; what has no such form warns."""
+    if not wanted:  # to say so imports torch's compiler
+        yield
+        return
     was, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    if wanted:
-        torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         yield
     finally:

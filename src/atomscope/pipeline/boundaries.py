@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,8 +59,7 @@ def given_neighbours(
     if not spec.walls or not isinstance(sites, Sites) or (given is not None and given.edges is not None):
         return given
     edges = neighbour_edges(sites, patches)
-    known = given or Given()
-    return Given(known.condition, known.label, known.target, edges)
+    return replace(given or Given(), edges=edges)
 
 
 def phase_walls(sites: Sites, column: str = "cluster") -> pd.DataFrame:

@@ -88,7 +88,7 @@ def give(
     if table is None or not (spec.conditions or spec.labels):
         return given, None
     read, names = read_known(patches, spec, table)
-    return (read if given is None else replace(read, target=given.target)), names
+    return replace(given or Given(), condition=read.condition, label=read.label), names
 
 
 def named_classes(encoded: pd.DataFrame, names: Names | None) -> pd.DataFrame:

@@ -131,8 +131,9 @@ def encode(
         patches = Patches.from_array(patches)
     model = as_model(model)
     names = Names.of(model.meta)
-    if given is None and table is not None and model.spec.conditions:
-        given, _ = read_known(patches, model.spec, table, names, labels=False)
+    if table is not None and model.spec.conditions and (given is None or given.condition is None):
+        read, _ = read_known(patches, model.spec, table, names, labels=False)
+        given = replace(given or Given(), condition=read.condition)
     given = given_neighbours(model.spec, table, patches, given)
     hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
     return named_classes(models.encode(model, patches, given=given, device=device, **hooks), names)

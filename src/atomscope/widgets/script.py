@@ -25,8 +25,9 @@ def as_python(recipe: Recipe) -> str:
         lines.append(f"patches = ats.crop(stack, sites{_fields(steps['crop'])})")
     if "train" in steps:
         model, fit = getattr(steps["train"], "model", None), getattr(steps["train"], "fit", None)
-        lines.append(f"model = ats.fit(patches, ats.RVAE({_fields(model)[2:]}){_fields(fit)})")
-        lines.append("sites = sites.join(ats.encode(model, patches))")
+        near = ", table=sites" if getattr(model, "walls", 0) else ""  # which patches are neighbours
+        lines.append(f"model = ats.fit(patches, ats.RVAE({_fields(model)[2:]}){near}{_fields(fit)})")
+        lines.append(f"sites = sites.join(ats.encode(model, patches{near}))")
     if "cluster" in steps:
         lines.append(f"sites = sites.join(ats.cluster(sites{_fields(steps['cluster'])}))")
     lines.append("sites.table.to_parquet('sites.parquet')")

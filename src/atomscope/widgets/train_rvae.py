@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtWidgets import QComboBox
 
 from atomscope import pipeline
-from atomscope.data import Progress
+from atomscope.data import Given, Progress
 from atomscope.data.params import MEMBERS, FitParams, VAESpec
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import write_columns
@@ -140,7 +140,7 @@ class TrainRvaeWidget(Panel):
         points = self.points_box.layer()
         if points is None:
             return
-        patches = self.state.work(points).patches
+        patches, sites = self.state.work(points).patches, self.state.work(points).sites
         try:
             spec, params = self.model_form.params(), self.fit_form.params()
             spec = spec.replace(labels=self.known.labels(), conditions=self.known.conditions())
@@ -154,9 +154,13 @@ class TrainRvaeWidget(Panel):
         table = self.known.table()
 
         def work(on_progress: Any, should_stop: Any) -> Any:
-            model = pipeline.fit(patches, spec, params, table=table, on_progress=on_progress, should_stop=should_stop)
+            near = None  # which patches are neighbours, for a model that asks for short walls
+            if spec.walls and sites is not None:
+                near = Given(edges=pipeline.neighbour_edges(sites, patches))
+            extra: dict[str, Any] = {"table": table, "given": near}
+            model = pipeline.fit(patches, spec, params, **extra, on_progress=on_progress, should_stop=should_stop)
             # A cancelled model is a model: what it has learnt so far is shown, if anyone is still there to see it.
-            said = pipeline.encode(model, patches, table=table, device=params.device, should_stop=should_stop.unwanted)
+            said = pipeline.encode(model, patches, **extra, device=params.device, should_stop=should_stop.unwanted)
             picture = pipeline.manifold(model) if spec.latent_dim > 0 else None
             return model, said, picture
 

@@ -143,7 +143,9 @@ def encode(
         if edges is not None and p.logits is not None:
             chances.append(p.logits.softmax(1).cpu().numpy())
         if errors:
-            table = torch.cat((table, _error(net, _wanted(net, x, of), p, condition)[:, None]), dim=1)  # (b, columns + 1)
+            table = torch.cat(
+                (table, _error(net, _wanted(net, x, of), p, condition)[:, None]), dim=1
+            )  # (b, columns + 1)
         bad = ~torch.isfinite(x.flatten(1).sum(1))  # (b,)
         table[bad] = float("nan")
         return np.asarray(table.cpu().numpy())

@@ -179,6 +179,8 @@ class Encoder(nn.Module):
             p = p._replace(circles=torch.atan2(row, col), circles_log_sd=spread)
         if "frame" in said:
             most = math.log(BROADEST_TURN)
-            spread = most - nn.functional.softplus(most - said["frame_log_sd"][:, 0]).clamp(max=most - LOG_SD[0])  # (n,)
+            spread = most - nn.functional.softplus(most - said["frame_log_sd"][:, 0]).clamp(
+                max=most - LOG_SD[0]
+            )  # (n,)
             p = p._replace(frame=quaternion_of(said["frame"]), frame_log_sd=spread)
         return p._replace(logits=said.get("logits"))

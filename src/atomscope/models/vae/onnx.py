@@ -122,7 +122,11 @@ def export(model: Model, encoder: Path, decoder: Path) -> dict[str, Any]:
         "encoder": {
             "file": encoder.name,
             "inputs": {"patches": {"shape": shape, "dtype": "float32", "unit": "as the patches of the training"}}
-            | ({"known": {"shape": ["n", facts], "dtype": "float32", "names": list(model.spec.conditions)}} if facts else {}),
+            | (
+                {"known": {"shape": ["n", facts], "dtype": "float32", "names": list(model.spec.conditions)}}
+                if facts
+                else {}
+            ),
             "outputs": {"columns": {"shape": ["n", len(names)], "dtype": "float32"}},
             "columns": [{"name": name, "unit": describe_unit(name)} for name in names],
             "angle_order": net.order,

@@ -68,7 +68,9 @@ class Stream:
         self.piece = piece_length(values, limit // 2 // pieces)
         self.many = max(1, limit // 2 // (each * self.piece))
 
-    def batches(self, size: int, count: int, rng: np.random.Generator, shuffle: Shuffle | None = None) -> Iterator[Pool]:
+    def batches(
+        self, size: int, count: int, rng: np.random.Generator, shuffle: Shuffle | None = None
+    ) -> Iterator[Pool]:
         """Yield at most ``count`` batches of ``size`` patches (n, channels, rows, cols), and their numbers.
 
         ``shuffle`` says the order of a pool, from the numbers of its patches; by default it is random.
