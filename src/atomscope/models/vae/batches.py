@@ -50,6 +50,8 @@ class Batches:
     validation : float
         Fraction kept aside (none of it when fewer than 64 patches are usable).
     seed : int
+    keep : numpy.ndarray, shape (n,), bool, optional
+        Patches that are never kept aside: few of them are labelled, and those must teach.
 
     Raises
     ------
@@ -59,7 +61,9 @@ class Batches:
         If every patch is the same constant.
     """
 
-    def __init__(self, patches: Patches, batch_size: int, validation: float, seed: int) -> None:
+    def __init__(
+        self, patches: Patches, batch_size: int, validation: float, seed: int, keep: np.ndarray | None = None
+    ) -> None:
         if len(patches) == 0:
             raise InputError("fit: wanted patches to train on, got none; find sites and crop windows first")
         self.values, self.seed = patches.values, seed
@@ -73,6 +77,9 @@ class Batches:
             self.data = torch.from_numpy(rows(patches.values, 0, len(patches)))
         held = int(len(good) * validation) if len(good) >= 64 else 0
         order = np.random.default_rng([seed, 0]).permutation(len(good))
+        if keep is not None:
+            order = order[np.argsort(keep[good[order]], kind="stable")]
+            held = min(held, int((~keep[good]).sum()))
         self.validation, self.train = np.sort(good[order[:held]]), np.sort(good[order[held:]])
         self.batch_size = max(1, min(batch_size, len(self.train) // 4 or 1))
         self.steps = max(1, len(self.train) // self.batch_size)

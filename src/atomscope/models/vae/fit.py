@@ -230,7 +230,8 @@ def fit(
     spec, params = spec or VAESpec(), params or FitParams()
     device = find_device(params.device)
     given = _checked(spec, given, len(patches))
-    batches = Batches(patches, params.batch_size, params.validation, params.seed)
+    labelled = None if given is None or given.label is None else given.label >= 0
+    batches = Batches(patches, params.batch_size, params.validation, params.seed, labelled)
     LIKELIHOODS[spec.likelihood].check(batches.low, batches.high)
     spec = _with_symmetry(spec, batches, init, resume_from)
     run = Training(_start(spec, batches, params, init, given), params, batches, given, device)
