@@ -11,6 +11,7 @@ import atomscope as ats
 from atomscope.data import Given, Patches
 from atomscope.data.params import FitParams, VAESpec
 from atomscope.models import encode, fit
+from atomscope.models.vae.batches import Batches
 from atomscope.models.vae.network import build
 from atomscope.models.vae.sorting import sort_patches
 from models.vae.motifs import Truth, make
@@ -19,7 +20,7 @@ from models.vae.motifs import Truth, make
 def some_labels(truth: Truth, part: float, seed: int) -> np.ndarray:
     """Return the motifs of a part of the patches, -1 elsewhere."""
     label = np.full(len(truth.motif), -1)
-    some = np.random.default_rng(seed).permutation(len(label))[: int(part * len(label))]
+    some = np.random.default_rng([seed, 7]).permutation(len(label))[: int(part * len(label))]
     label[some] = truth.motif[some]
     return label
 
@@ -85,3 +86,13 @@ def test_three_motifs_with_few_labels_pass_the_bar(seed):
     right = (encode(model, patches)["class"].to_numpy() == truth.motif)[label < 0].mean()
     alone = (supervised_only(truth.patches, label, spec, seed, 2000) == truth.motif)[label < 0].mean()
     assert right >= 0.95 and right >= min(alone + 0.05, 1), (right, alone)
+
+
+def test_labelled_patches_are_never_kept_aside():
+    patches = Patches.from_array(np.random.default_rng(0).normal(size=(200, 8, 8)))
+    keep = np.arange(200) < 190
+    batches = Batches(patches, 20, 0.1, 0, keep)
+    assert np.array_equal(batches.validation, np.arange(190, 200))
+    assert np.array_equal(
+        Batches(patches, 20, 0.1, 0, keep=np.zeros(200, bool)).train, Batches(patches, 20, 0.1, 0).train
+    )

@@ -40,6 +40,8 @@ class Batches:
     validation : float
         Fraction kept aside (none of it when fewer than 64 patches are usable).
     seed : int
+    keep : numpy.ndarray, shape (n,), bool, optional
+        Patches that are never kept aside: few of them are labelled, and those must teach.
     edges : Edges, optional
         Batches are then made of contiguous tiles, from random places of the image; which patches lie together in a tile
         changes from epoch to epoch.
@@ -53,7 +55,14 @@ class Batches:
     """
 
     def __init__(
-        self, patches: Patches, batch_size: int, validation: float, seed: int, edges: Edges | None = None
+        self,
+        patches: Patches,
+        batch_size: int,
+        validation: float,
+        seed: int,
+        *,
+        keep: np.ndarray | None = None,
+        edges: Edges | None = None,
     ) -> None:
         if len(patches) == 0:
             raise InputError("fit: wanted patches to train on, got none; find sites and crop windows first")
@@ -71,6 +80,9 @@ class Batches:
             self.data = torch.from_numpy(rows(patches.values, 0, len(patches)))
         held = int(len(good) * validation) if len(good) >= 64 else 0
         order = np.random.default_rng([seed, 0]).permutation(len(good))
+        if keep is not None:
+            order = order[np.argsort(keep[good[order]], kind="stable")]
+            held = min(held, int((~keep[good]).sum()))
         self.validation, self.train = np.sort(good[order[:held]]), np.sort(good[order[held:]])
         self.stream = Stream(patches.values, self.train, POOL_BYTES, PIECES_A_POOL)
         self._held_out: list[tuple[Tensor, np.ndarray]] | None = None

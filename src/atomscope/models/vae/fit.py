@@ -268,7 +268,8 @@ def fit(
     if given is not None and given.target is not None:
         spec = spec.model_copy(update={"predicts": True})
     edges = given.edges if given is not None and spec.walls else None
-    batches = Batches(patches, params.batch_size, params.validation, params.seed, edges)
+    labelled = None if given is None or given.label is None else given.label >= 0
+    batches = Batches(patches, params.batch_size, params.validation, params.seed, keep=labelled, edges=edges)
     check_latents(spec, len(batches.train) + len(batches.validation))
     LIKELIHOODS[spec.likelihood].check(batches.low, batches.high)
     spec = _with_symmetry(spec, batches, init, resume_from)

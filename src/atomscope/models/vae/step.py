@@ -8,6 +8,7 @@ from torch import Tensor
 from atomscope.models.vae.boundary import wall_length
 from atomscope.models.vae.codes import code_of, mean_code
 from atomscope.models.vae.encoders import Posterior
+from atomscope.models.vae.independence import dependence
 from atomscope.models.vae.joint import LABEL_WEIGHT, label_error
 from atomscope.models.vae.joint import expected as expected_over_classes
 from atomscope.models.vae.known import Known
@@ -20,6 +21,8 @@ from atomscope.models.vae.views import read_turned, read_twice
 POSE_WEIGHT = 0.3
 #: Weight of the choice between equivalent angles, against nats a pixel.
 LEAN_WEIGHT = 0.1
+#: Price of latents that depend on what is known, nats a pixel where they say nothing else.
+KNOWN_WEIGHT = 1.0
 #: How fast the noise follows the residuals.
 NOISE_RATE = 0.02
 #: The smallest noise, of standardised values: noiseless data must not make the likelihood infinite.
@@ -105,6 +108,8 @@ def losses(
     loss = bound / (pixels * net.channels)
     if p.logits is not None:
         loss = loss + CLASS_WEIGHT * unsaid
+    if condition is not None and torch.is_grad_enabled():
+        loss = loss + KNOWN_WEIGHT * dependence(p.z, condition)
     if p.lean is not None and torch.is_grad_enabled():
         few = slice(None, None, 8)
         code = code_at(net, p.part(few), d, few, condition)
