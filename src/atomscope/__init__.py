@@ -29,6 +29,7 @@ _PUBLIC = {
     "CompareParams": "atomscope.data.params",
     "QualityParams": "atomscope.data.params",
     **dict.fromkeys(["VAE", "RVAE", "TVAE", "SVAE", "RTSVAE", "JVAE", "JRVAE", "VAESpec"], "atomscope.data.params"),
+    **dict.fromkeys(["TorusVAE", "SO3VAE"], "atomscope.data.params"),
     "Given": "atomscope.data",
     "Axis": "atomscope.data",
     "Patches": "atomscope.data",

@@ -32,7 +32,9 @@ MEMBERS = {
     "conditional": (ats.RVAE(conditions=("time",)), TIMES),
     "semi-supervised": (ats.JRVAE(3, labels="kind"), SOME),
     "another time": (ats.RVAE(), Given(target=NOISE[::-1].copy())),
-    "torus": (ats.VAE(latent_dim=0, circles=2), None),
+    "torus": (ats.TorusVAE(2), None),
+    "an object in space": (ats.SO3VAE(), None),
+    "objects in space that differ and move": (ats.SO3VAE(latent_dim=2, translation=True), None),
     "orientations": (ats.VAE(latent_dim=0, orientation=True), None),
     "all of it": (
         ats.RTSVAE(classes=2, circles=1, orientation=True, conditions=("time",), encoder="conv"),

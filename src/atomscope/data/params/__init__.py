@@ -5,7 +5,7 @@ from atomscope.data.params.crop import CropParams
 from atomscope.data.params.defects import CandidateParams, ClassifierParams
 from atomscope.data.params.find import FindParams, GridParams
 from atomscope.data.params.fit import FitParams
-from atomscope.data.params.members import JRVAE, JVAE, RTSVAE, RVAE, SVAE, TVAE, VAE
+from atomscope.data.params.members import JRVAE, JVAE, RTSVAE, RVAE, SO3VAE, SVAE, TVAE, VAE, TorusVAE
 from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
 from atomscope.data.params.show import ClusterParams, ShowParams
@@ -20,6 +20,7 @@ __all__ = [
     "JVAE",
     "RTSVAE",
     "RVAE",
+    "SO3VAE",
     "SVAE",
     "TVAE",
     "VAE",
@@ -41,6 +42,7 @@ __all__ = [
     "SimulateWallsParams",
     "StructureParams",
     "TeachParams",
+    "TorusVAE",
     "VAESpec",
     "WallParams",
     "WallTrainParams",
