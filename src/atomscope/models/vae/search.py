@@ -52,7 +52,8 @@ class Subject(NamedTuple):
 
     def rows(self, index: Tensor | slice) -> Subject:
         """Return some of them."""
-        return Subject(*(None if part is None else part[index] for part in self))
+        rest = (None if part is None else part[index] for part in self[1:])
+        return Subject(self.z[index], *rest)
 
     def anywhere(self, generator: torch.Generator) -> Subject:
         """Return them with other periodic latents and orientations, uniform at random."""
@@ -144,7 +145,7 @@ def found(net: VAE, x: Tensor, p: Posterior, condition: Tensor | None) -> Poster
     """
     assert p.frame is not None and p.frame_log_sd is not None
     own = Subject(p.z, p.circles, p.frame, condition, p.shift)
-    usual = Subject(*(None if part is None else torch.zeros_like(part[:1]) for part in own))
+    usual = Subject(p.z.new_zeros(1, p.z.shape[1]), *(None if t is None else torch.zeros_like(t[:1]) for t in own[1:]))
     usual = usual.rows(torch.zeros(ALL_SIDES, dtype=torch.long, device=x.device))
     sides = usual.anywhere(torch.Generator().manual_seed(0)).frame  # (ALL_SIDES, 4)
     assert sides is not None
