@@ -30,7 +30,7 @@ _PUBLIC = {
     "CompareParams": "atomscope.data.params",
     "QualityParams": "atomscope.data.params",
     **dict.fromkeys(
-        ["VAE", "RVAE", "TVAE", "SVAE", "RTSVAE", "JVAE", "JRVAE", "DelayVAE", "PhyVAE", "VAESpec"],
+        ["VAE", "RVAE", "TVAE", "SVAE", "RTSVAE", "JVAE", "JRVAE", "DelayVAE", "PhyVAE", "TorusVAE", "SO3VAE", "VAESpec"],
         "atomscope.data.params",
     ),
     "Given": "atomscope.data",

@@ -77,7 +77,7 @@ def pose_scores(truth: Posed, table) -> dict[str, float]:
 def curves(
     n: int, seed: int, *, length: int = 64, snr: float = 10.0, part: float = 0.1, stretch: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Draw spectra of three peaks that shift by +-``part`` of the length and stretch up to ``stretch`` about their middle.
+    """Draw spectra of three peaks that shift by +-``part`` of the length and stretch up to ``stretch``.
 
     The height of the third peak is free, +-.4. Returns values (n, length), shift (n,), px, scale (n,) and height (n,).
     """

@@ -91,7 +91,7 @@ def test_three_motifs_with_few_labels_pass_the_bar(seed):
 def test_labelled_patches_are_never_kept_aside():
     patches = Patches.from_array(np.random.default_rng(0).normal(size=(200, 8, 8)))
     keep = np.arange(200) < 190
-    batches = Batches(patches, 20, 0.1, 0, keep)
+    batches = Batches(patches, 20, 0.1, 0, keep=keep)
     assert np.array_equal(batches.validation, np.arange(190, 200))
     assert np.array_equal(
         Batches(patches, 20, 0.1, 0, keep=np.zeros(200, bool)).train, Batches(patches, 20, 0.1, 0).train

@@ -7,7 +7,7 @@ from atomscope.data.params.delay import DelayParams
 from atomscope.data.params.find import FindParams, GridParams
 from atomscope.data.params.fit import FitParams
 from atomscope.data.params.latent import ComponentParams, EmbedParams, MergeParams
-from atomscope.data.params.members import JRVAE, JVAE, MEMBERS, RTSVAE, RVAE, SVAE, TVAE, VAE, DelayVAE, PhyVAE
+from atomscope.data.params.members import JRVAE, JVAE, MEMBERS, RTSVAE, RVAE, SO3VAE, SVAE, TVAE, VAE, DelayVAE, PhyVAE, TorusVAE
 from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
 from atomscope.data.params.show import ClusterParams, ShowParams
@@ -23,6 +23,7 @@ __all__ = [
     "MEMBERS",
     "RTSVAE",
     "RVAE",
+    "SO3VAE",
     "SVAE",
     "TVAE",
     "VAE",
@@ -50,6 +51,7 @@ __all__ = [
     "SimulateWallsParams",
     "StructureParams",
     "TeachParams",
+    "TorusVAE",
     "VAESpec",
     "WallParams",
     "WallTrainParams",

@@ -34,18 +34,28 @@ def RVAE(**fields: Any) -> VAESpec:  # noqa: N802
 
 
 def TVAE(**fields: Any) -> VAESpec:  # noqa: N802
-    """Return a translationally invariant one: a shift beside the latents; see :func:`RVAE`."""
-    return VAESpec(**{"rotation": False, "translation": True, **fields})
+    """Return a translationally invariant one: a shift beside the latents; see :func:`RVAE`.
+
+    Shifts of up to a fifth of the window are found. Curves, patches of one row, shift along their length.
+    """
+    return VAESpec(**{"rotation": False, "translation": True, "max_shift": 0.25, **fields})
 
 
 def SVAE(**fields: Any) -> VAESpec:  # noqa: N802
-    """Return a scale-invariant one: a magnification beside the latents, x(u) = picture_z(u / scale)."""
+    """Return a scale-invariant one: a magnification beside the latents, x(u) = picture_z(u / scale).
+
+    How large a picture is by itself is open; magnifications are such that their logarithm is 0 in the mean of every
+    shape.
+    """
     return VAESpec(**{"rotation": False, "translation": False, "scaling": True, **fields})
 
 
 def RTSVAE(**fields: Any) -> VAESpec:  # noqa: N802
-    """Return one with the whole pose: x(u) = picture_z(R(-angle) (u - shift) / scale)."""
-    return VAESpec(**{"rotation": True, "translation": True, "scaling": True, **fields})
+    """Return one with the whole pose: x(u) = picture_z(R(-angle) (u - shift) / scale); see :func:`RVAE`.
+
+    Any subset of the pose is a model: ``RTSVAE(rotation=False)`` has shift and scale, for curves as well.
+    """
+    return VAESpec(**{"rotation": True, "translation": True, "scaling": True, "max_shift": 0.25, **fields})
 
 
 def JVAE(classes: int = 3, **fields: Any) -> VAESpec:  # noqa: N802
@@ -96,6 +106,37 @@ def PhyVAE(walls: float = 15.0, **fields: Any) -> VAESpec:  # noqa: N802
     return RVAE(**{"walls": walls, **fields})
 
 
+def TorusVAE(circles: int = 2, **fields: Any) -> VAESpec:  # noqa: N802
+    """Return one whose latents are angles: each on a circle, all of them on a torus; no pose.
+
+    For what comes round again: the phase of a cycle, a part that turns in a patch that does not. q(theta | x) is a
+    wrapped normal, its prior uniform, and the decoder sees cos theta and sin theta. Whole-number changes of the
+    angles (theta1 + theta2 for theta1) and their signs are open: no picture tells them apart.
+
+    References
+    ----------
+    L. Falorsi et al., "Explorations in homeomorphic variational auto-encoding", arXiv:1807.04689 (2018).
+    """
+    return VAE(**{"latent_dim": 0, "circles": circles, **fields})
+
+
+def SO3VAE(**fields: Any) -> VAESpec:  # noqa: N802
+    """Return one of an object in space that is seen from all sides: its orientation is the latent; no other pose.
+
+    x(u) = sum_k height_k exp(-|u - P R place_k|^2 / (2 width^2)), R(x) the orientation, P the projection along the
+    beam; the places and heights of the object are learnt. With latents (``latent_dim``) the object has a family of
+    shapes, with ``translation`` it need not lie in the middle. Open are the object's own frame, and which of two mirror
+    images it is: projections do not tell.
+
+    References
+    ----------
+    L. Falorsi et al., "Explorations in homeomorphic variational auto-encoding", arXiv:1807.04689 (2018).
+    E. D. Zhong et al., "CryoDRGN: reconstruction of heterogeneous cryo-EM structures using neural networks",
+    Nat. Methods 18 (2021) 176-185.
+    """
+    return VAE(**{"latent_dim": 0, "orientation": True, "decoder": "cloud", **fields})
+
+
 #: Every member by the name that the window and the command line know it by.
 MEMBERS: dict[str, Callable[..., VAESpec]] = {
     "rVAE": RVAE,
@@ -105,4 +146,6 @@ MEMBERS: dict[str, Callable[..., VAESpec]] = {
     "rtsVAE": RTSVAE,
     "jVAE": JVAE,
     "jrVAE": JRVAE,
+    "torus": TorusVAE,
+    "SO(3)": SO3VAE,
 }

@@ -117,6 +117,6 @@ class VAESpec(Params):
             raise ValueError(f"noise belongs to the gaussian likelihood, not to {self.likelihood}")
         if self.decoder == "cloud" and not self.orientation:
             raise ValueError("a cloud is seen from all sides: the decoder 'cloud' wants orientation=True")
-        if self.decoder == "cloud" and self.rotation:
-            raise ValueError("an orientation has the angle in it: with the decoder 'cloud' wanted rotation=False")
+        if self.decoder == "cloud" and (self.rotation or self.scaling or self.classes):
+            raise ValueError("the decoder 'cloud' has orientations: wanted rotation=False, scaling=False and classes=0")
         return self

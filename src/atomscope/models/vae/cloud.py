@@ -84,11 +84,6 @@ class CloudDecoder(nn.Module):
         matrix = code[:, self.at : self.at + MATRIX].view(n, 3, 3)[:, :2]  # (n, 2, 3)
         seen = self.unit_px * (matrix @ places.transpose(1, 2))  # (n, 2, SPOTS): col, row
         width = self.unit_px * self.log_width.exp().expand(n)  # (n,)
-        if pose.angle is not None:
-            c, s = torch.cos(pose.angle)[:, None], torch.sin(pose.angle)[:, None]  # (n, 1) twice
-            seen = torch.stack((c * seen[:, 0] - s * seen[:, 1], s * seen[:, 0] + c * seen[:, 1]), 1)
-        if pose.log_scale is not None:
-            seen, width = seen * pose.log_scale.exp()[:, None, None], width * pose.log_scale.exp()
         if pose.shift is not None:
             seen = seen + pose.shift.flip(1)[:, :, None]
         along = [torch.arange(k, device=code.device) - (k - 1) / 2 for k in (cols, rows)]

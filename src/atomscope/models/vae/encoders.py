@@ -18,6 +18,8 @@ LOG_SD = (-7.0, 2.0)
 #: Standard deviation of an angle as uncertain as can be, times the order of the symmetry, rad: a wider one would
 #: overlap with that of the next equivalent turn, and a normal of this one has the entropy of a uniform angle.
 BROADEST = math.sqrt(2 * math.pi / math.e)
+#: Standard deviation of a periodic latent that says nothing, rad.
+BROADEST_CIRCLE = 2.5
 
 
 class Posterior(NamedTuple):
@@ -175,12 +177,13 @@ class Encoder(nn.Module):
             p = p._replace(log_scale=log_scale, scale_log_sd=said["scale_log_sd"][:, 0].clamp(*LOG_SD))
         if "circles" in said:
             row, col = said["circles"].chunk(2, 1)  # (n, k) twice
-            spread = said["circles_log_sd"].clamp(LOG_SD[0], LOG_SD[1])  # (n, k)
+            most = math.log(BROADEST_CIRCLE)
+            spread = most - nn.functional.softplus(most - said["circles_log_sd"])  # (n, k), whose slope is never 0
+            spread = spread.clamp(min=LOG_SD[0])  # (n, k)
             p = p._replace(circles=torch.atan2(row, col), circles_log_sd=spread)
         if "frame" in said:
             most = math.log(BROADEST_TURN)
-            spread = most - nn.functional.softplus(most - said["frame_log_sd"][:, 0]).clamp(
-                max=most - LOG_SD[0]
-            )  # (n,)
+            spread = most - nn.functional.softplus(most - said["frame_log_sd"][:, 0])  # (n,)
+            spread = spread.clamp(min=LOG_SD[0])  # (n,)
             p = p._replace(frame=quaternion_of(said["frame"]), frame_log_sd=spread)
         return p._replace(logits=said.get("logits"))

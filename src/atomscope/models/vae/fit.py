@@ -29,6 +29,7 @@ from atomscope.models.vae.network import VAE, build
 from atomscope.models.vae.sorting import MOST, SORTED, Sorting, sort_patches
 from atomscope.models.vae.step import losses
 from atomscope.models.vae.symmetry import find_symmetry
+from atomscope.models.vae.unfold import unfold, unfolds
 
 log = logging.getLogger(__name__)
 
@@ -273,7 +274,10 @@ def fit(
     check_latents(spec, len(batches.train) + len(batches.validation))
     LIKELIHOODS[spec.likelihood].check(batches.low, batches.high)
     spec = _with_symmetry(spec, batches, init, resume_from)
-    run = Training(_start(spec, batches, params, init, given), params, batches, given, device)
+    net = _start(spec, batches, params, init, given)
+    if unfolds(spec) and init is None and resume_from is None:
+        unfold(net, batches, given, params.seed)
+    run = Training(net, params, batches, given, device)
     if resume_from is not None:
         _check_same(spec, batches, resume_from.spec, resume_from.window, resume_from.channels, "resume_from")
         run.restore(resume_from)

@@ -113,7 +113,8 @@ def settle_centres(net: VAE, batches: Iterable[tuple[Tensor, Known]], ridge: flo
         Relative ridge of the least squares.
     """
     open_gauge(net)
-    features, wanted = [], []
+    features: list[Tensor] = []
+    wanted: list[Tensor] = []
     for x, known in batches:
         p, condition = _read(net.encode, net, x, known)
         if p.shift is None:
@@ -135,7 +136,8 @@ def settle_scales(net: VAE, batches: Iterable[tuple[Tensor, Known]], ridge: floa
     if not net.spec.scaling:
         return
     net.magnified.zero_()
-    features, wanted = [], []
+    features: list[Tensor] = []
+    wanted: list[Tensor] = []
     for x, known in batches:
         p, condition = _read(net.encode, net, x, known)
         assert p.log_scale is not None

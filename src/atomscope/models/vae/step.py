@@ -87,8 +87,9 @@ def losses(
         dream = dream_error(net, d, condition, generator) if torch.is_grad_enabled() else None
     nats, squared, unsaid = expected(net, p, d, wanted, target, known.label, condition)
     reconstruction = nats.mean()
-    if spec.decoder == "cloud" and p.frame_log_sd is not None:  # patches were drawn as the search says
-        p = p._replace(frame_log_sd=p.frame_log_sd.detach())
+    if spec.decoder == "cloud":  # patches were drawn as the search says
+        sds = {"circles_log_sd": p.circles_log_sd, "frame_log_sd": p.frame_log_sd}
+        p = p._replace(**{name: sd.detach() for name, sd in sds.items() if sd is not None})
     groups = kl_parts(p, net.reach, net.order, angle_sd=spec.angle_sd, max_scale=spec.max_scale)
     kl = {name: part.mean() for name, part in groups.items()}
     bound = reconstruction + kl_weight * kl_ramp(t) * sum(kl.values())
