@@ -13,7 +13,7 @@ from atomscope.latent.copies import Copies, find_copies
 from atomscope.latent.embedding import embed
 from atomscope.latent.features import latent_columns, latent_features, smooth_features
 from atomscope.latent.linear import Components, components
-from atomscope.latent.maps import LatentMap, latent_map, manifold_mosaic
+from atomscope.latent.maps import LatentMap, latent_map, manifold_mosaic, scan_map
 from atomscope.latent.order import order_parameter
 from atomscope.latent.symmetry import find_symmetry_order, symmetry_scores
 
@@ -40,6 +40,7 @@ __all__ = [
     "manifold_mosaic",
     "merge",
     "order_parameter",
+    "scan_map",
     "smooth_features",
     "symmetry_scores",
 ]
