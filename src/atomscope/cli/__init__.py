@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from atomscope import __version__
-from atomscope.cli import atoms, examples, files, kinetics, particles, runs, trust, walls
+from atomscope.cli import atoms, examples, files, kinetics, latents, particles, runs, trust, walls
 from atomscope.errors import AtomscopeError, Stopped
 
 
@@ -48,6 +48,11 @@ for command in (
     runs.train,
     runs.encode,
     runs.run_,
+    latents.components,
+    latents.cluster,
+    latents.latent_map,
+    latents.pictures,
+    latents.export_onnx,
     trust.compare,
     trust.quality,
     kinetics.timescale,

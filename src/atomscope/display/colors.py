@@ -29,7 +29,9 @@ _FEW = 16
 
 def is_angle(column: str) -> bool:
     """Whether a column holds directions (rad), to be coloured round a circle."""
-    return not column.endswith("_sd") and (describe_unit(column) == "rad" or column.split("_")[0] in ("angle", "theta"))
+    return not column.endswith("_sd") and (
+        describe_unit(column) == "rad" or column.split("_")[0].rstrip("0123456789") in ("angle", "theta")
+    )
 
 
 def is_categorical(table: pd.DataFrame, column: str) -> bool:

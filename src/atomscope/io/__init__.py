@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from atomscope.io.model_file import read_model, write_model
 from atomscope.io.opening import describe, list_datasets, open_stack, reader_names
+from atomscope.io.pictures import write_json, write_pictures
 from atomscope.io.readers import DatasetInfo
 from atomscope.io.recipe import read_recipe, recipe_lines, write_recipe
 from atomscope.io.run_folder import list_runs, read_run, write_run
@@ -31,7 +32,9 @@ __all__ = [
     "sample_folder",
     "sample_path",
     "save_stack",
+    "write_json",
     "write_model",
+    "write_pictures",
     "write_recipe",
     "write_run",
     "write_structure",

@@ -15,7 +15,7 @@ from atomscope.latent.embedding import embed
 from atomscope.latent.features import latent_columns, latent_features, smooth_features
 from atomscope.latent.kinetics import implied_timescales, pooled_counts
 from atomscope.latent.linear import Components, components
-from atomscope.latent.maps import LatentMap, latent_map, manifold_mosaic
+from atomscope.latent.maps import LatentMap, latent_map, manifold_mosaic, scan_map
 from atomscope.latent.order import order_parameter
 from atomscope.latent.symmetry import find_symmetry_order, symmetry_scores
 
@@ -45,6 +45,7 @@ __all__ = [
     "order_parameter",
     "phase_walls",
     "pooled_counts",
+    "scan_map",
     "smooth_features",
     "symmetry_scores",
 ]

@@ -49,8 +49,8 @@ def embed(features: np.ndarray, params: EmbedParams | None = None, site: np.ndar
     good = np.isfinite(features).all(1)
     if good.sum() < max(params.neighbours + 1, 4):
         raise InputError(
-            f"umap: {params.neighbours} neighbours wanted, but only {int(good.sum())} of {len(features)} sites have all "
-            "of their numbers; lower neighbours"
+            f"umap: {params.neighbours} neighbours wanted, but only {int(good.sum())} of {len(features)} sites have "
+            "all of their numbers; lower neighbours"
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a seed means one thread; that its libraries will change

@@ -36,7 +36,8 @@ def latent_features(table: pd.DataFrame, params: ClusterParams) -> np.ndarray:
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns z1, z2, ... (or those of ``params.by``), theta1, ... where there are; ``angle`` (rad) when it is used; ``row``, ``col`` (and ``frame``) for smoothing.
+        Columns z1, z2, ... (or those of ``params.by``), theta1, ... where there are; ``angle``
+        (rad) when it is used; ``row``, ``col`` (and ``frame``) for smoothing.
     params : ClusterParams
 
     Returns

@@ -57,6 +57,40 @@ def latent_map(table: pd.DataFrame, column: str) -> LatentMap:
     return LatentMap(values[0] if len(frames) == 1 else values, (r0, c0), (dr, dc), frames)
 
 
+def scan_map(table: pd.DataFrame, column: str, scan: tuple[int, ...]) -> np.ndarray:
+    """Put a column of sites, one a scan position, into an image of the scan.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``frame`` (flat index of the scan position, C order) and ``column``.
+    scan : tuple of int
+        Shape of the navigation axes, for example (scan rows, scan cols).
+
+    Returns
+    -------
+    numpy.ndarray, shape ``scan``, float32
+        NaN where there is no site; the mean where there are several.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or a frame lies outside the scan.
+    """
+    missing = [name for name in ("frame", column) if name not in table.columns]
+    if missing:
+        raise InputError(f"scan map: missing columns {missing}; join the latents to the sites first")
+    frame = table["frame"].to_numpy(np.int64)
+    count = int(np.prod(scan))
+    if len(frame) and not 0 <= int(frame.min()) <= int(frame.max()) < count:
+        raise InputError(f"scan map: frame {int(frame.max())} is outside the scan of shape {tuple(scan)}")
+    value = table[column].to_numpy(np.float64)
+    good = np.isfinite(value)
+    total = np.bincount(frame[good], value[good], minlength=count)
+    number = np.bincount(frame[good], minlength=count)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan).astype(np.float32).reshape(scan)
+
+
 def _grid(x: np.ndarray, name: str) -> tuple[np.ndarray, float, float, int]:
     """Return cell index (-1 for NaN), origin, step and number of cells of coordinates, shape (n,)."""
     known = np.unique(x[np.isfinite(x)])
@@ -80,8 +114,8 @@ def manifold_mosaic(pictures: np.ndarray, gap: int = 1) -> np.ndarray:
 
     Parameters
     ----------
-    pictures : array, shape (r, c, h, w)
-        Row i, column j: the patch decoded at the i-th z1 and the j-th z2.
+    pictures : array, shape (r, c, h, w) or (r, c, channels, h, w)
+        Row i, column j: the patch decoded at the i-th z1 and the j-th z2. Channels lie side by side.
     gap : int, px
         NaN between patches.
 
@@ -92,9 +126,12 @@ def manifold_mosaic(pictures: np.ndarray, gap: int = 1) -> np.ndarray:
     Raises
     ------
     ShapeError
-        If ``pictures`` has not four axes.
+        If ``pictures`` has not four axes (or five).
     """
     pictures = np.asarray(pictures)
+    if pictures.ndim == 5:
+        r, c, k, h, w = pictures.shape
+        pictures = pictures.transpose(0, 1, 3, 2, 4).reshape(r, c, h, k * w)
     if pictures.ndim != 4 or 0 in pictures.shape:
         raise ShapeError(f"manifold: wanted pictures of shape (r, c, h, w), got {pictures.shape}")
     r, c, h, w = pictures.shape

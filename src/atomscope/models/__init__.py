@@ -8,6 +8,6 @@ import os
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
-from atomscope.models.vae import Model, auto_epochs, column_names, encode, fit
+from atomscope.models.vae import Model, Traversal, auto_epochs, column_names, encode, fit, traversals
 
-__all__ = ["Model", "auto_epochs", "column_names", "encode", "fit"]
+__all__ = ["Model", "Traversal", "auto_epochs", "column_names", "encode", "fit", "traversals"]

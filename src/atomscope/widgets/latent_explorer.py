@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QSizePolicy
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLabel, QSizePolicy
 
 from atomscope import pipeline
 from atomscope.data.params import ClusterParams, ShowParams
@@ -16,12 +16,11 @@ from atomscope.widgets.decorations import Decorations
 from atomscope.widgets.form import ParamsForm
 from atomscope.widgets.hover import HoverPatch
 from atomscope.widgets.jobs import show_error
-from atomscope.widgets.latest import Latest
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.linking import SelectionLink
+from atomscope.widgets.manifold_box import ManifoldBox
 from atomscope.widgets.overlay import colour_by, colour_columns, coloured_by, has_latents, is_image
 from atomscope.widgets.panel import Panel, RunBar, button, note, row_label
-from atomscope.widgets.plots import Picture
 from atomscope.widgets.scatter import LatentScatter
 
 
@@ -63,12 +62,17 @@ class LatentExplorerWidget(Panel):
         self.body.addWidget(self.hover)
         self.extras = Decorations(self.viewer, self.state, self._complain)
         self.body.addWidget(self.extras)
-        self.heading("Manifold", "What the decoder draws over the latent plane: rows are z1, columns are z2.")
-        self.manifold = Picture("Train or load a model to see it.")
+        self.heading("Manifold", "What the decoder draws: of two latents together, or of each by itself.")
+        self.manifold = ManifoldBox(self.viewer, self.state, self._complain)
         self.body.addWidget(self.manifold)
         self.heading("Classes")
         self.form = ParamsForm(ClusterParams)
         self.body.addWidget(self.form)
+        self.merge = QCheckBox("Merge turned copies")
+        self.merge.setToolTip(
+            "Make one class of those whose patches are copies of each other, turned by a symmetry of the lattice."
+        )
+        self.body.addWidget(self.merge)
         self.body.addStretch(1)
         export = button("Export table…", "Save the site table as Parquet or CSV.", self.export)
         self.run_bar = RunBar(
@@ -77,7 +81,6 @@ class LatentExplorerWidget(Panel):
         self.foot.addWidget(self.run_bar)
 
         self.link = SelectionLink(self)
-        self._pictures = Latest(self, self.manifold.show_array)
         self.points_box.layer_changed.connect(self._points_changed)
         self.colour_box.currentTextChanged.connect(self._colour_chosen)
         self.x_box.currentTextChanged.connect(self._redraw)
@@ -108,12 +111,7 @@ class LatentExplorerWidget(Panel):
         self._redraw()
         self.extras.follow(points, self.colour_box.currentText())
         self.hover.forget()
-        model = None if points is None else self.state.work(points).model
-        if model is None:
-            self._pictures.forget()
-            self.manifold.show_array(None)
-        else:
-            self._pictures.ask(lambda: pipeline.manifold(model))
+        self.manifold.follow(points)
 
     def _follow(self, points: Any) -> None:
         """Keep the scatter in the colours of the layer, whoever changes them."""
@@ -219,11 +217,25 @@ class LatentExplorerWidget(Panel):
         except AtomscopeError:
             return
         table = points.features.set_index("site")
+        source = self._copies_of(points) if self.merge.isChecked() else None
+        if self.merge.isChecked() and source is None:
+            self._complain("To merge turned copies, extract the patches of these sites first.")
+            return
 
         def work(on_progress: Any, should_stop: Any) -> Any:
-            return points, params, pipeline.cluster(table, params)
+            found = pipeline.cluster(table, params)
+            if source is not None:
+                found = found.assign(**pipeline.merge_classes(table.assign(cluster=found["cluster"]), source))
+            return points, params, found
 
         self.runner.start("Cluster", work, on_done=self._clustered, on_error=self._failed)
+
+    def _copies_of(self, points: Any) -> Any:
+        """Return what shows the classes: the patches; of a model with rotation its drawings."""
+        work = self.state.work(points)
+        spec = {} if work.model is None else work.model.spec
+        turns = spec.get("rotation") if isinstance(spec, dict) else spec.rotation
+        return work.model if turns and self.form.params().by == "z" else work.patches
 
     def _clustered(self, value: Any, stopped: bool) -> None:
         if stopped or value is None:

@@ -32,7 +32,7 @@ def is_image(layer: Any) -> bool:
 
 def is_points(layer: Any) -> bool:
     """Whether a layer holds points that can be sites (not the preview, nor the marks of defects)."""
-    return type(layer).__name__ == "Points" and note_of(layer).get("kind") not in ("preview", "defects")
+    return type(layer).__name__ == "Points" and note_of(layer).get("kind") not in ("preview", "defects", "ticks")
 
 
 def has_latents(layer: Any) -> bool:

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from atomscope.data.columns import describe_unit
+from atomscope.data.params import VAESpec
 from atomscope.errors import InputError, MissingExtraError
-from atomscope.models.vae.codes import code_of, mean_code
+from atomscope.models.vae.codes import code_of
 from atomscope.models.vae.encode import column_names, columns_of
 from atomscope.models.vae.model import Model
 from atomscope.models.vae.network import VAE
@@ -106,12 +107,18 @@ def export(model: Model, encoder: Path, decoder: Path) -> dict[str, Any]:
     known = (torch.zeros(3, facts),) if facts else ()
     inputs = decoder_inputs(model)
     with _plain(net), torch.no_grad():
-        p = net.encode(patches, net.standardise_known(known[0]) if known else None)
-        _write(EncoderGraph(model).eval(), (patches, *known), ["patches", *["known"] * bool(facts)], "columns", encoder)
-        mean_code(p, known[0] if known else None)
+        _write(
+            EncoderGraph(model).eval(),
+            (patches, *known),
+            ["patches", *["known"] * bool(facts)],
+            "columns",
+            encoder,
+            model.spec,
+        )
         parts = tuple(torch.ones(3, size) for _, size in inputs)
-        _write(DecoderGraph(model).eval(), parts, [name for name, _ in inputs], "patches", decoder)
-    shape = ["n", model.channels, *model.window]
+        _write(DecoderGraph(model).eval(), parts, [name for name, _ in inputs], "patches", decoder, model.spec)
+    told = {"shape": ["n", model.channels, *model.window], "dtype": "float32", "unit": "that of the training patches"}
+    facts_told = {"shape": ["n", facts], "dtype": "float32", "names": list(model.spec.conditions)}
     names = column_names(model, errors=False)
     return {
         "format": "atomscope-onnx",
@@ -121,12 +128,7 @@ def export(model: Model, encoder: Path, decoder: Path) -> dict[str, Any]:
         "channels": model.channels,
         "encoder": {
             "file": encoder.name,
-            "inputs": {"patches": {"shape": shape, "dtype": "float32", "unit": "as the patches of the training"}}
-            | (
-                {"known": {"shape": ["n", facts], "dtype": "float32", "names": list(model.spec.conditions)}}
-                if facts
-                else {}
-            ),
+            "inputs": {"patches": told} | ({"known": facts_told} if facts else {}),
             "outputs": {"columns": {"shape": ["n", len(names)], "dtype": "float32"}},
             "columns": [{"name": name, "unit": describe_unit(name)} for name in names],
             "angle_order": net.order,
@@ -136,7 +138,7 @@ def export(model: Model, encoder: Path, decoder: Path) -> dict[str, Any]:
             "inputs": {
                 name: {"shape": ["n", size], "dtype": "float32", "meaning": _MEANINGS[name]} for name, size in inputs
             },
-            "outputs": {"patches": {"shape": shape, "dtype": "float32", "unit": "as the patches of the training"}},
+            "outputs": {"patches": told},
         },
         "normalisation": {
             "inside": True,
@@ -160,7 +162,9 @@ _MEANINGS = {
 }
 
 
-def _write(graph: nn.Module, inputs: tuple[Tensor, ...], names: list[str], output: str, path: Path) -> None:
+def _write(
+    graph: nn.Module, inputs: tuple[Tensor, ...], names: list[str], output: str, path: Path, spec: VAESpec
+) -> None:
     some = torch.export.Dim("n", min=1)
     shapes: Any = tuple({0: some} for _ in inputs)
     if isinstance(graph, DecoderGraph):
@@ -189,7 +193,7 @@ def _write(graph: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outpu
         first = str(error).strip().splitlines()
         raise InputError(
             f"onnx: the {path.stem} of this model cannot be written ({type(error).__name__}: "
-            f"{first[0][:200] if first else ''}); its specification is {graph.net.spec!r}"
+            f"{first[0][:200] if first else ''}); its specification is {spec!r}"
         ) from error
     finally:
         for logger, level in zip(quiet, levels, strict=True):
@@ -199,12 +203,13 @@ def _write(graph: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outpu
 @contextlib.contextmanager
 def _plain(net: VAE) -> Iterator[None]:
     """Decide what a graph cannot: whether the drawings are turned at all."""
-    if bool(net.turn.any()):
-        turned = lambda code: net.turn[torch.cdist(code, net.turn_at).argmin(1)]  # noqa: E731
-    else:
-        turned = lambda code: None  # noqa: E731
+    turns = bool(net.turn.any())
+
+    def own_turn(code: Tensor) -> Tensor | None:
+        return net.turn[torch.cdist(code, net.turn_at).argmin(1)] if turns else None  # (n,)
+
     try:
-        net.own_turn = turned  # type: ignore[method-assign]
+        net.own_turn = own_turn  # type: ignore[method-assign]
         yield
     finally:
         del net.own_turn

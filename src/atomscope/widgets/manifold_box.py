@@ -1,0 +1,134 @@
+"""What the decoder draws, in the dock and as layers; and latents of a grid as maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Layer
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+
+from atomscope import pipeline
+from atomscope.errors import AtomscopeError, InputError
+from atomscope.widgets.bridge import sites_of, stack_of
+from atomscope.widgets.jobs import show_error
+from atomscope.widgets.latest import Latest
+from atomscope.widgets.overlay import add_or_replace, is_image
+from atomscope.widgets.panel import button
+from atomscope.widgets.plots import Picture
+from atomscope.widgets.state import ViewerState
+
+PLANE, SINGLE = "z1 against z2", "each latent by itself"
+
+
+class ManifoldBox(QWidget):
+    """A picture of the manifold, and buttons that make layers and files of it.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+    state : ViewerState
+    say : callable
+        Told what went wrong.
+    """
+
+    def __init__(self, viewer: Any, state: ViewerState, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._viewer, self._state, self._say = viewer, state, say
+        self._points: Any = None
+        self._layers: dict[str, Any] = {}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.kind = QComboBox()
+        self.kind.addItems([PLANE, SINGLE])
+        self.kind.setToolTip("Rows are z1, columns are z2; or a row for each latent and each class.")
+        self.picture = Picture("Train or load a model to see it.")
+        column.addWidget(self.kind)
+        column.addWidget(self.picture)
+        line = QHBoxLayout()
+        self.show_button = button("To viewer", "Show it beside the image, with its ticks.", self.show_layers)
+        self.map_button = button("Map", "Show the latents of grid sites as pictures, a pixel a site.", self.show_maps)
+        self.save_button = button("Save pictures…", "Save both pictures as TIFF and PNG.", self.save)
+        for one in (self.show_button, self.map_button, self.save_button):
+            line.addWidget(one)
+        line.addStretch(1)
+        column.addLayout(line)
+        self._newest = Latest(self, self.picture.show_array)
+        self.kind.currentTextChanged.connect(lambda *_: self._draw())
+        self._draw()
+
+    @property
+    def array(self) -> np.ndarray | None:
+        """The picture that is shown."""
+        return self.picture.array
+
+    def follow(self, points: Any) -> None:
+        """Show the model of another Points layer, or the same one's new model."""
+        if points is not self._points:
+            self._layers = {}  # those of the other layer stay as they are
+        self._points = points
+        self._draw()
+
+    def _model(self) -> Any:
+        return None if self._points is None else self._state.work(self._points).model
+
+    def _draw(self) -> None:
+        model, single = self._model(), self.kind.currentText() == SINGLE
+        self.show_button.setEnabled(model is not None)
+        self.save_button.setEnabled(model is not None)
+        self.map_button.setEnabled(self._points is not None)
+        if model is None:
+            self._newest.forget()
+            self.picture.show_array(None)
+        elif single:
+            self._newest.ask(lambda: pipeline.one_by_one(model))
+        else:
+            self._newest.ask(lambda: pipeline.manifold(model))
+
+    def _image(self) -> Any:
+        image = self._state.work(self._points).image_layer()
+        if image is None or image not in self._viewer.layers:
+            image = next((layer for layer in self._viewer.layers if is_image(layer)), None)
+        if image is None:
+            raise InputError("wanted the image that the points lie in, found none; open it first")
+        return image
+
+    def show_layers(self) -> None:
+        """Add the manifold and its ticks as layers."""
+        single = self.kind.currentText() == SINGLE
+        self._add(lambda: pipeline.manifold_layers(stack_of(self._image()), self._model(), single=single))
+
+    def show_maps(self) -> None:
+        """Add a map of each latent as a layer."""
+
+        def made() -> Any:
+            image = self._image()
+            return pipeline.latent_maps(stack_of(image), sites_of(self._points, image, self._viewer))
+
+        self._add(made)
+
+    def _add(self, make: Callable[[], Any]) -> None:
+        if self._points is None:
+            return
+        try:
+            for data in make():
+                layer = Layer.create(*data)
+                self._layers[layer.name] = add_or_replace(self._viewer, layer, self._layers.get(layer.name))
+        except AtomscopeError as error:
+            self._say(str(error))
+
+    def save(self) -> None:
+        """Save the pictures where the user says."""
+        folder = QFileDialog.getExistingDirectory(self, "Folder for the pictures of the manifold")
+        if folder:
+            self.save_to(Path(folder))
+
+    def save_to(self, folder: Path) -> None:
+        """Save the pictures."""
+        try:
+            pipeline.save_pictures(self._model(), folder)
+        except AtomscopeError as error:
+            show_error(error)
+            self._say(str(error))
