@@ -24,8 +24,8 @@ MAPS = {
     "interface": {"snr": 5.0, "contrast": 1.0, "disorder": 1.4},
     "graphene": {"snr": 5.0, "contrast": 1.8, "disorder": 1.0, "size_px": 340},
 }
-#: Sites are centred. Crystals whose axes are those of the image need no angle; that of a ferroelectric, or a shift, would
-#: hold its polarisation.
+#: Sites are centred. Crystals whose axes are those of the image need no angle; that of a ferroelectric, or a shift,
+#: would hold its polarisation.
 PARTS = {
     "ferroelectric": {"rotation": False, "translation": False},
     "interface": {"rotation": False, "translation": False},

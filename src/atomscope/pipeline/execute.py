@@ -196,8 +196,8 @@ def _do(
             raise Stopped("training was stopped; run the same recipe again to go on", partial=model)
         table = encode(model, patches, table=sites, device=params.fit.device, **hooks)
         if state.unpaired is not None and len(state.unpaired):
-            rest = encode(model, state.unpaired, table=sites, device=params.fit.device, **hooks)
-            table = pd.concat([table, rest])
+            alone = encode(model, state.unpaired, table=sites, device=params.fit.device, **hooks)
+            table = pd.concat([table, alone])
         return replace(state, model=model, sites=sites.join(table))
     if isinstance(params, ClusterParams):
         sites = _need(state.sites, step, "train")

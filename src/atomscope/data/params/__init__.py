@@ -7,7 +7,20 @@ from atomscope.data.params.delay import DelayParams
 from atomscope.data.params.find import FindParams, GridParams
 from atomscope.data.params.fit import FitParams
 from atomscope.data.params.latent import ComponentParams, EmbedParams, MergeParams
-from atomscope.data.params.members import JRVAE, JVAE, MEMBERS, RTSVAE, RVAE, SO3VAE, SVAE, TVAE, VAE, DelayVAE, PhyVAE, TorusVAE
+from atomscope.data.params.members import (
+    JRVAE,
+    JVAE,
+    MEMBERS,
+    RTSVAE,
+    RVAE,
+    SO3VAE,
+    SVAE,
+    TVAE,
+    VAE,
+    DelayVAE,
+    PhyVAE,
+    TorusVAE,
+)
 from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
 from atomscope.data.params.show import ClusterParams, ShowParams
