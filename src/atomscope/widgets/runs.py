@@ -7,17 +7,12 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QApplication,
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
-    QHeaderView,
     QLineEdit,
-    QTableWidget,
-    QTableWidgetItem,
 )
 
 from atomscope import pipeline
@@ -30,9 +25,8 @@ from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.overlay import colour_by, is_image, is_points, points_layer
 from atomscope.widgets.panel import Panel, RunBar, button, row_label
 from atomscope.widgets.reader import image_tuple
+from atomscope.widgets.run_table import RunTable
 from atomscope.widgets.script import as_python
-
-_COLUMNS = ("name", "created", "sites", "epochs", "loss")
 
 
 class RunsWidget(Panel):
@@ -69,20 +63,7 @@ class RunsWidget(Panel):
         line.addWidget(self.folder_line, 1)
         line.addWidget(button("Browse…", "Choose the folder.", self._browse))
         self.body.addLayout(line)
-        self.table = QTableWidget(0, len(_COLUMNS))
-        self.table.setHorizontalHeaderLabels([c.capitalize() for c in _COLUMNS])
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setMinimumHeight(160)
-        self.table.setShowGrid(False)
-        head, side = self.table.horizontalHeader(), self.table.verticalHeader()
-        if head is not None and side is not None:
-            head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-            head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-            head.setMinimumSectionSize(44)
-            side.hide()
-        self.table.setWordWrap(False)
+        self.table = RunTable()
         self.table.itemSelectionChanged.connect(self._allow)
         self.table.itemDoubleClicked.connect(self._double_clicked)
         self.body.addWidget(self.table, 1)
@@ -93,7 +74,6 @@ class RunsWidget(Panel):
         self.body.addWidget(self.comparison)
         self.run_bar = RunBar(self.runner, "Open run", "Rebuild the layers of the chosen run.", self.load)
         self.foot.addWidget(self.run_bar)
-        self._folders: list[Path] = []
         self.points_box.layer_changed.connect(self._points_changed)
         self.state.changed.connect(self._state_changed)
         self._points_changed()
@@ -111,19 +91,14 @@ class RunsWidget(Panel):
         self._allow()
 
     def _allow(self) -> None:
-        chosen = len(self._chosen())
-        self.run_bar.allow("" if self.table.currentRow() >= 0 else "Choose a run in the table first.")
+        chosen = len(self.table.chosen())
+        self.run_bar.allow("" if self.table.current() is not None else "Choose a run in the table first.")
         self.compare_button.setEnabled(chosen > 1)
         self.compare_button.setText(f"Compare {chosen} runs" if chosen > 1 else "Compare (choose two or more)")
 
-    def _chosen(self) -> list[Path]:
-        model = self.table.selectionModel()
-        rows = sorted(index.row() for index in model.selectedRows()) if model is not None else []
-        return [self._folders[row] for row in rows if row < len(self._folders)]
-
     def compare(self) -> None:
         """Show the chosen runs side by side."""
-        folders = self._chosen()
+        folders = self.table.chosen()
 
         def work(on_progress: Any, should_stop: Any) -> Any:
             runs = [pipeline.load(folder) for folder in folders]
@@ -152,19 +127,7 @@ class RunsWidget(Panel):
         except AtomscopeError as error:
             self.run_bar.say(str(error), bad=True)
             runs = []
-        self.table.setRowCount(len(runs))
-        self._folders = []
-        for i, run in enumerate(runs):
-            where = run.get("folder") or run.get("path")
-            self._folders.append(Path(where) if where else folder / str(run.get("name")))
-            for j, name in enumerate(_COLUMNS):
-                value = run.get(name, run.get(f"n_{name}", ""))
-                text = f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
-                item = QTableWidgetItem(text.replace("T", " ")[5:16] if name == "created" else text)
-                item.setToolTip(run.get("error") or f"{run.get('name')}\n{self._folders[-1]}")
-                if j > 1:
-                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                self.table.setItem(i, j, item)
+        self.table.show_runs(runs, folder)
         self._allow()
 
     # away
@@ -240,9 +203,9 @@ class RunsWidget(Panel):
 
     def load(self) -> None:
         """Open the chosen run."""
-        row = self.table.currentRow()
-        if 0 <= row < len(self._folders):
-            self.load_folder(self._folders[row])
+        folder = self.table.current()
+        if folder is not None:
+            self.load_folder(folder)
 
     def _double_clicked(self, item: Any) -> None:
         self.load()
