@@ -173,7 +173,7 @@ def _classes(column: pd.Series, name: str, classes: int) -> tuple[np.ndarray, li
     if len(found) < 2:
         raise InputError(
             f"labels: column {name!r} names {'one class' if len(found) else 'no class'} of these patches; wanted at "
-            "least two classes on some of the sites, and the others empty"
+            "least two classes on some of the sites, and the others empty (sites near the edge have no patch)"
         )
     if len(found) > classes:
         some = ", ".join(map(str, sorted(found)[:8]))

@@ -102,7 +102,7 @@ class KnownBox(QWidget):
             row.setSpacing(6)
             row.addWidget(row_label(str(text)))
             for part in parts:
-                row.addWidget(part, 1)
+                row.addWidget(part, 0 if part is self.set_button else 1)
             column.addLayout(row)
         column.addWidget(self.says)
         self.fold = Fold("Labels and known columns", inside, self)

@@ -95,11 +95,10 @@ def trained():
     return truth, fit(Patches.from_array(truth.patches), ats.JRVAE(3), FitParams(epochs=40, batch_size=100))
 
 
-def test_a_small_run_finds_the_motifs_and_their_angles(trained):
+def test_a_small_run_finds_the_motifs(trained):
     truth, model = trained
     said = encode(model, Patches.from_array(truth.patches))
     assert adjusted_rand_score(truth.motif, said["class"]) >= 0.95
-    assert circular_correlation(said["angle"].to_numpy(), truth.angle, truth.motif) >= 0.95
     assert said["class_probability"].between(1 / 3, 1).all()
 
 
@@ -130,13 +129,15 @@ def test_a_resumed_joint_run_equals_an_uninterrupted_one():
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [3, 4, 5, 6])
 def test_motifs_are_found_by_four_seeds_in_five(count):
-    found = []
+    found, angles = [], []
     for seed in range(5):
         truth = make(20_000, 100 + seed, count=count)
         patches = Patches.from_array(truth.patches)
         said = encode(fit(patches, ats.JRVAE(count), FitParams(seed=seed)), patches)
         found.append(adjusted_rand_score(truth.motif, said["class"]))
+        angles.append(circular_correlation(said["angle"].to_numpy(), truth.angle, truth.motif))
     assert sorted(found)[1] >= 0.95, found
+    assert sorted(angles)[1] >= 0.98, angles
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

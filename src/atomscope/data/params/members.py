@@ -62,10 +62,20 @@ def JVAE(classes: int = 3, **fields: Any) -> VAESpec:  # noqa: N802
     """Return a joint one: a discrete class beside the continuous latents, no pose.
 
     The class is summed over exactly: ELBO = sum_k q(k | x) E_q[ln p(x | z, k)] - KL(q(k | x), 1/K) - KL(q(z | x)).
+    Where Dupont lets the class say more and more as the run goes on, here patches are sorted before it, and in its
+    first part these classes are taken as known.
+
+    With ``labels``, a column of the sites, the class of a few patches is known: it is not summed over there, and the
+    encoder is taught it. With ``conditions``, columns as well, encoder and decoder are told what they hold: the bound
+    is that of ln p(x | c), and latents pay for depending on c.
 
     References
     ----------
     E. Dupont, "Learning disentangled joint continuous and discrete representations", NeurIPS 2018.
+    D. P. Kingma, D. J. Rezende, S. Mohamed and M. Welling, "Semi-supervised learning with deep generative models",
+    NeurIPS 2014: labels on a few.
+    K. Sohn, H. Lee and X. Yan, "Learning structured output representation using deep conditional generative models",
+    NeurIPS 2015: conditions.
     """
     return VAE(**{"classes": classes, **fields})
 
