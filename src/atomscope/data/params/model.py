@@ -93,6 +93,13 @@ class VAESpec(Params):
         advanced=True,
         ge=0.0,
     )
+    wall_latents: int | None = field(
+        None,
+        "Latents with walls",
+        "Walls are counted in the first so many latents: the others may differ from site to site; empty: in all.",
+        advanced=True,
+        ge=1,
+    )
     hidden: int = field(128, "Hidden width", "Width of the hidden layers.", advanced=True, ge=4, le=4096)
 
     @field_validator("conditions", mode="before")
@@ -108,4 +115,6 @@ class VAESpec(Params):
             raise ValueError("labels need classes: say how many there are")
         if self.noise is not None and self.likelihood != "gaussian":
             raise ValueError(f"noise belongs to the gaussian likelihood, not to {self.likelihood}")
+        if self.wall_latents is not None and self.wall_latents > self.latent_dim:
+            raise ValueError(f"wall_latents: {self.wall_latents} of {self.latent_dim} latents")
         return self

@@ -86,7 +86,7 @@ def losses(
         parts["label"] = label_error(p.logits, known.label)
         bound = bound + LABEL_WEIGHT * pixels * net.channels * parts["label"]
     if spec.walls and known.near is not None and len(known.near.pairs):
-        walls = wall_length(p.z, p.logits, known.near)
+        walls = wall_length(p.z[:, : spec.wall_latents], p.logits, known.near)
         parts["wall_length"] = walls * known.near.length
         bound = bound + spec.walls * wall_ramp(t) * walls * known.near.steps
     loss = bound / (pixels * net.channels)
