@@ -33,12 +33,12 @@ PARTS = {
 }
 
 
-def run(kind: str, phases: int, seed: int, walls: float, epochs: int) -> dict[str, dict[str, float]]:
+def run(kind: str, phases: int, seed: int, walls: float, epochs: int, **parts: int) -> dict[str, dict[str, float]]:
     """Train on one map; return the numbers, by how the patches are read."""
     stack, sites, truth = phase_map(kind, phases=phases, seed=seed, **MAPS[kind])
     patches = ats.crop(stack, sites, window_px=16)
     sites = sites.with_table(sites.table[sites.table["site"].isin(patches.site)])
-    spec = ats.PhyVAE(walls=walls, hidden=64, **PARTS[kind])
+    spec = ats.PhyVAE(walls=walls, hidden=64, **PARTS[kind], **parts)
     model = ats.fit(patches, spec, table=sites, epochs=epochs, seed=seed)
     given = ats.Given(edges=ats.neighbour_edges(sites, patches))
     out = {}
@@ -46,7 +46,8 @@ def run(kind: str, phases: int, seed: int, walls: float, epochs: int) -> dict[st
         if known is not None and not walls:
             continue
         found = sites.join(encode(model, patches, given=known, errors=True))
-        found = found.join(ats.cluster(found, n_clusters=phases))
+        others = [f"z{k + 1}" for k in range(spec.wall_latents or spec.latent_dim, spec.latent_dim)]
+        found = found.join(ats.cluster(found.table.drop(columns=others if walls else []), n_clusters=phases))
         length = ats.phase_walls(found)["length_nm"].sum()
         out[name] = {
             "ari": adjusted_rand_score(found.table["phase"], found.table["cluster"]),
@@ -63,12 +64,15 @@ def main() -> None:
     parser.add_argument("phases", type=int, choices=(2, 3))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--walls", type=float, nargs="+", default=[0.0, ats.PhyVAE().walls])
+    parser.add_argument("--latents", type=int, default=2)
+    parser.add_argument("--wall-latents", type=int, default=None)
     parser.add_argument("--epochs", type=int, default=100)
     args = parser.parse_args()
+    parts = {"latent_dim": args.latents, "wall_latents": args.wall_latents}
     for seed in args.seeds:
         for walls in args.walls:
             start = time.perf_counter()
-            for name, found in run(args.kind, args.phases, seed, walls, args.epochs).items():
+            for name, found in run(args.kind, args.phases, seed, walls, args.epochs, **parts).items():
                 numbers = "  ".join(f"{key} {value:.4f}" for key, value in found.items())
                 took = time.perf_counter() - start
                 print(

@@ -78,8 +78,8 @@ def test_latents_that_shrink_and_classes_that_are_one_gain_nothing():
     z = torch.from_numpy(np.stack((halves(at), rng.normal(size=len(at))), 1)).requires_grad_()
     whole = boundary(z, pairs, weight)
     assert float(boundary(z.detach() * 0.05, pairs, weight)) == pytest.approx(float(whole.detach()), rel=0.01)
-    (slope,) = torch.autograd.grad(whole, z)
-    assert abs(float((slope * (z - z.mean(0))).sum())) < 1e-3 * float(whole.detach())  # along the shrinking of all
+    (slope,) = torch.autograd.grad(whole, z)  # along the shrinking of all:
+    assert abs(float((slope * (z - z.mean(0))).sum().detach())) < 1e-3 * float(whole.detach())
     q = torch.from_numpy(np.stack((halves(at), 1 - halves(at)), 1))
     nearly_one = 0.02 * q + 0.98 * torch.tensor([1.0, 0.0])
     assert float(potts(nearly_one, pairs, weight)) > 0.9 * float(potts(q, pairs, weight))
@@ -150,6 +150,18 @@ def test_the_history_tells_the_length_and_a_seed_decides_everything():
         assert np.isfinite(table.select_dtypes("number").to_numpy()).all()
 
 
+def test_walls_in_some_latents_leave_the_others_to_each_patch():
+    at, edges = grid(16)
+    patches = Patches.from_array(np.random.default_rng(0).normal(size=(len(at), 8, 8)).astype(np.float32))
+    spec = ats.PhyVAE(latent_dim=3, wall_latents=1, hidden=16, rotation=False, translation=False)
+    model = fit(patches, spec, FitParams(epochs=2, batch_size=50), given=Given(edges=edges))
+    alone, image = encode(model, patches), encode(model, patches, given=Given(edges=edges))
+    assert (alone[["z2", "z3"]].to_numpy() == image[["z2", "z3"]].to_numpy()).all()
+    assert (alone["z1"] != image["z1"]).any()
+    with pytest.raises(ParameterError, match="3 of 2 latents"):
+        ats.PhyVAE(wall_latents=3)
+
+
 def test_the_latent_image_weighs_what_each_patch_says_against_the_walls():
     at, edges = grid()
     rng = np.random.default_rng(4)
@@ -197,10 +209,11 @@ def test_walls_are_shorter_and_phases_truer_than_without():
         sites = sites.with_table(sites.table[sites.table["site"].isin(patches.site)])
         scores = []
         for walls in (0.0, 15.0):
-            spec = ats.PhyVAE(walls=walls, rotation=False, hidden=64)
+            spec = ats.PhyVAE(walls=walls, rotation=False, translation=False, wall_latents=1, hidden=64)
             model = ats.fit(patches, spec, table=sites, epochs=100, seed=seed)
             found = sites.join(ats.encode(model, patches, table=sites))
-            found = found.join(ats.cluster(found, n_clusters=2))
+            table = found.table.drop(columns="z2") if walls else found.table
+            found = found.join(ats.cluster(table, n_clusters=2))
             right = (found.table["cluster"] == found.table["phase"]).mean()
             length = ats.phase_walls(found)["length_nm"].sum() / truth.length_nm(sites)
             scores.append((max(right, 1 - right), length))

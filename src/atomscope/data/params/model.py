@@ -100,6 +100,13 @@ class VAESpec(Params):
         advanced=True,
         ge=0.0,
     )
+    wall_latents: int | None = field(
+        None,
+        "Latents with walls",
+        "Walls are counted in the first so many latents: the others may differ from site to site; empty: in all.",
+        advanced=True,
+        ge=1,
+    )
     hidden: int = field(128, "Hidden width", "Width of the hidden layers.", advanced=True, ge=4, le=4096)
 
     @field_validator("conditions", mode="before")
@@ -119,4 +126,6 @@ class VAESpec(Params):
             raise ValueError("a cloud is seen from all sides: the decoder 'cloud' wants orientation=True")
         if self.decoder == "cloud" and (self.rotation or self.scaling or self.classes):
             raise ValueError("the decoder 'cloud' has orientations: wanted rotation=False, scaling=False and classes=0")
+        if self.wall_latents is not None and self.wall_latents > self.latent_dim:
+            raise ValueError(f"wall_latents: {self.wall_latents} of {self.latent_dim} latents")
         return self

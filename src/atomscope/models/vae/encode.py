@@ -167,7 +167,8 @@ def encode(
         return finished()
     k = model.spec.latent_dim
     silent = np.isnan(out).any(1)
-    out[:, :k] = latent_field(out[:, :k], out[:, k : 2 * k], edges, model.spec.walls)
+    some = slice(0, model.spec.wall_latents or k)
+    out[:, some] = latent_field(out[:, some], out[:, k : 2 * k][:, some], edges, model.spec.walls)
     classes = None
     if chances:
         chance = np.concatenate(chances)

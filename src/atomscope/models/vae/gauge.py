@@ -62,7 +62,10 @@ def settle_order(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:
     read = [_read(net.encoder, net, x, known)[0].z for x, known in batches]
     if n < 2 or not read:
         return
-    order = torch.cat(read).var(0, correction=0).argsort(descending=True, stable=True)  # (latent,)
+    said = torch.cat(read).var(0, correction=0)  # (latent,)
+    if net.spec.walls and net.spec.wall_latents:  # those with walls stay the first
+        said[: net.spec.wall_latents] += said.max() + 1
+    order = said.argsort(descending=True, stable=True)  # (latent,)
     both = torch.cat((order, n + order))  # the means' rows of the head, and those of their uncertainties
     head, first = net.encoder.head, net.decoder.mix1
     assert isinstance(first, Dense)

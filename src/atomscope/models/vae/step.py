@@ -103,7 +103,7 @@ def losses(
         bound = bound + dream
         parts["dream"] = dream
     if spec.walls and known.near is not None and len(known.near.pairs):
-        walls = wall_length(p.z, p.logits, known.near)
+        walls = wall_length(p.z[:, : spec.wall_latents], p.logits, known.near)
         parts["wall_length"] = walls * known.near.length
         bound = bound + spec.walls * wall_ramp(t) * walls * known.near.steps
     loss = bound / (pixels * net.channels)
