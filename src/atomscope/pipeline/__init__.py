@@ -19,19 +19,21 @@ from atomscope.pipeline.delay import channels, delayed, implied_timescales
 from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
 from atomscope.pipeline.finders import read_finder as load_finder
 from atomscope.pipeline.finders import save_finder
-from atomscope.pipeline.latents import (
+from atomscope.pipeline.latent_pictures import (
     component_layers,
-    components,
-    embed,
-    export_onnx,
     latent_maps,
     manifold_layers,
-    merge_classes,
     one_by_one,
     plane_of,
     save_pictures,
     traversals,
     write_pictures,
+)
+from atomscope.pipeline.latents import (
+    components,
+    embed,
+    export_onnx,
+    merge_classes,
 )
 from atomscope.pipeline.maps import activation_layer, activation_map, difference_layer, difference_map
 from atomscope.pipeline.particles import (

@@ -1,0 +1,188 @@
+"""The verbs of pictures of latents: maps of columns, the manifold, each latent by itself, components."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from atomscope.data import Axis, ModelState, Sites, Stack
+from atomscope.data.columns import angle_order
+from atomscope.errors import InputError
+from atomscope.pipeline.records import as_sites, as_stack
+from atomscope.pipeline.rvae import as_model
+
+if TYPE_CHECKING:
+    from atomscope.latent import Components
+    from atomscope.models import Model, Traversal
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def latent_maps(
+    source: Any, sites: Sites | pd.DataFrame, columns: str | Sequence[str] | None = None, *, colormap: str | None = None
+) -> list[LayerData]:
+    """Return columns of grid sites, or of sites one a scan position, as Image layer tuples: a layer a column.
+
+    Parameters
+    ----------
+    source : Stack, array or path
+    sites : Sites or DataFrame
+        On a regular grid of the image; or, of a scan of patterns, one at each scan position.
+    columns : str or sequence of str, optional
+        By default every latent: z1, z2, ..., theta1, ..., and the angle.
+
+    Returns
+    -------
+    list of (data, kwargs, layer type)
+        A pixel of a layer is a cell of the grid (or a scan position), at its place and of its size.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or the sites lie neither on a grid nor one at each scan position.
+    """
+    from atomscope import latent
+    from atomscope.display import latents
+
+    stack = as_stack(source)
+    known = as_sites(sites, stack)
+    table = known.table
+    if isinstance(columns, str):
+        columns = [columns]
+    if columns is None:
+        columns = [*latent.latent_columns(table), *latent.latent_columns(table, "theta")]
+        columns += [name for name in ("angle",) if name in table.columns]
+        if not columns:
+            raise InputError("latent maps: the sites have no latents; join those of encode first")
+    order, out = angle_order(table), []
+    for column in columns:
+        values, axes = _map(stack, table, column)
+        out.append(latents.map_layer(stack, values, axes, column, colormap=colormap, order=order))
+    return out
+
+
+def _map(stack: Stack, table: pd.DataFrame, column: str) -> tuple[np.ndarray, list[Axis]]:
+    from atomscope import latent
+    from atomscope.display import latents
+
+    scan = stack.navigation_shape
+    if len(scan) == 2 and table["frame"].is_unique:
+        return latent.scan_map(table, column, scan), list(stack.axes[:2])
+    found = latent.latent_map(table, column)
+    return found.values, latents.grid_axes(stack, found.origin, found.step, found.frames, found.values.ndim)
+
+
+def traversals(model: Model | ModelState, n: int = 9, extent: float = 2.0) -> list[Traversal]:
+    """Draw each latent by itself: a row of ``n`` pictures for each, then one for each class."""
+    from atomscope import models
+
+    return models.traversals(as_model(model), n, extent)
+
+
+def manifold_layers(
+    source: Any, model: Model | ModelState, n: int = 8, extent: float = 2.0, *, single: bool = False
+) -> list[LayerData]:
+    """Return the manifold (rows z1, columns z2) beside the image, with its ticks, as layer tuples.
+
+    Parameters
+    ----------
+    source : Stack, array or path
+        Gives place and pixel size.
+    n : int
+        Pictures along each latent.
+    extent : float
+        Standard deviations of the prior.
+    single : bool
+        Each latent by itself instead (:func:`traversals`).
+    """
+    from atomscope.display import latents
+
+    stack, pictures = as_stack(source), _pictures(model, n, extent)
+    if single and "traversals" not in pictures:
+        raise InputError("this model has no latent to change: it draws one picture")
+    mosaic, about = pictures["traversals" if single else "manifold"]
+    name = f"{stack.name} {'latents one by one' if single else 'manifold'}"
+    tile = tuple(about["tile_px"])
+    return latents.ticked_layers(stack, mosaic, (tile[0], tile[1]), about["rows"], about["columns"], name=name)
+
+
+def one_by_one(model: Model | ModelState, n: int = 9, extent: float = 2.0) -> np.ndarray | None:
+    """Return the traversals as one picture; None of a model that has nothing to change."""
+    found = _pictures(model, n, extent).get("traversals")
+    return None if found is None else found[0]
+
+
+def save_pictures(model: Model | ModelState, folder: str | Path, n: int = 9, extent: float = 2.0) -> Path:
+    """Write the manifold and the traversals of a model as TIFF and PNG, and what their rows and columns are as JSON."""
+    from atomscope import io
+
+    made = _pictures(model, n, extent)
+    return io.write_pictures(
+        {name: mosaic for name, (mosaic, _) in made.items()}, {name: about for name, (_, about) in made.items()}, folder
+    )
+
+
+def _pictures(model: Model | ModelState, n: int, extent: float) -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
+    """Return the manifold and the traversals: a mosaic each, and the names of its rows and columns."""
+    from atomscope import latent
+
+    model = as_model(model)
+    tiles, line = model.manifold(n, extent), np.linspace(-extent, extent, n)
+    ticks = [[f"z{i + 1} = {v:.2g}" for v in line] if k > 1 else [""] for i, k in enumerate(tiles.shape[:2])]
+    tile = [tiles.shape[-2], tiles.shape[-1] * (tiles.shape[2] if tiles.ndim == 5 else 1)]
+    made = {
+        "manifold": (
+            latent.manifold_mosaic(tiles),
+            {"rows": ticks[0], "columns": ticks[1], "tile_px": tile, "gap_px": 1, "extent": extent},
+        )
+    }
+    rows = traversals(model, n, extent)
+    if rows:
+        about = {
+            "rows": [row.name for row in rows],
+            "columns": [f"{k + 1}" for k in range(n)],
+            "along": [row.along for row in rows],
+            "values": [row.values.tolist() for row in rows],
+            "tile_px": tile,
+            "gap_px": 1,
+        }
+        made["traversals"] = (latent.manifold_mosaic(np.stack([row.pictures for row in rows])), about)
+    return made
+
+
+def component_layers(source: Any, found: Components) -> list[LayerData]:
+    """Return the pictures of components, one beside the other, with their names, as layer tuples."""
+    from atomscope import latent
+    from atomscope.display import latents
+
+    stack, names = as_stack(source), [str(c) for c in found.table.columns]
+    pictures = found.pictures / np.maximum(np.abs(found.pictures).reshape(len(names), -1).max(1), 1e-30).reshape(
+        -1, *[1] * (found.pictures.ndim - 1)
+    )
+    mosaic = latent.manifold_mosaic(pictures[None])
+    width = pictures.shape[-1] * (pictures.shape[1] if pictures.ndim == 4 else 1)
+    return latents.ticked_layers(
+        stack, mosaic, (pictures.shape[-2], width), [""], names, name=f"{stack.name} components"
+    )
+
+
+def write_pictures(pictures: dict[str, np.ndarray], folder: str | Path) -> Path:
+    """Write pictures, shape (rows, cols), as float TIFF and as PNG to look at."""
+    from atomscope import io
+
+    return io.write_pictures(pictures, {name: {"shape": list(p.shape)} for name, p in pictures.items()}, folder)
+
+
+def plane_of(sites: Sites) -> Stack:
+    """Return an empty Stack where sites lie, when their data are not at hand."""
+    import dask.array as da
+
+    shape = sites.shape
+    if not shape:
+        most = sites.table[["frame", "row", "col"]].max()
+        shape = tuple(int(np.nan_to_num(k)) + 1 for k in most)[-len(sites.axes) :]
+    return Stack(da.zeros(shape, np.uint8, chunks=-1), sites.axes, name="sites")
