@@ -66,7 +66,7 @@ def kills(tmp_path, count: int) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_a_killed_run_goes_on_to_the_same_end(tmp_path):
-    kills(tmp_path, 2)
+    kills(tmp_path, 1)
 
 
 @pytest.mark.slow

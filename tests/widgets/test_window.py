@@ -363,7 +363,7 @@ def test_a_member_of_the_family_is_chosen_watched_and_compared(window, qtbot, cr
         runs.name_line.setText(name)
         qtbot.mouseClick(runs.save_button, LEFT)
         qtbot.waitUntil(lambda: not runs.runner.busy and (tmp_path / runs.name_line.text()).exists(), timeout=20_000)
-    assert "label" in window.points().features.columns
+    assert "class" in window.points().features.columns
     assert runs.table.rowCount() == 2
     assert not runs.compare_button.isEnabled()
     runs.table.selectAll()

@@ -29,7 +29,7 @@ def latents(table) -> np.ndarray:
     return table[["z1", "z2"]].to_numpy()
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 def test_latents_do_not_say_what_is_known(seed):
     truth = make(2000, 20 + seed, window=(20, 20), snr=8, max_shift=1, count=2, sigma=1.5)
     patches = Patches.from_array(truth.patches)

@@ -100,7 +100,7 @@ def test_batches_are_contiguous_tiles_in_random_places(streamed, monkeypatch):
     at, edges = grid(40)
     if streamed:
         monkeypatch.setattr(batching, "IN_MEMORY_BYTES", 0)
-        monkeypatch.setattr(batching, "POOL_BYTES", 8 * 4 * 16 * 100)  # pools of 800 of 1600 patches
+        monkeypatch.setattr(batching, "POOL_BYTES", 2 * 8 * 4 * 16 * 100)  # two pools of 800 of 1600 patches
     values = np.random.default_rng(0).normal(size=(len(at), 4, 4)).astype(np.float32)
     values[:, 0, 0] = np.arange(len(at))
     made = Batches(Patches.from_array(values), 160, 0.0, 0, edges=edges)

@@ -124,7 +124,7 @@ def test_a_magnification_is_found_and_decode_takes_it(scaled):
     assert (table["scale_sd"] > 0).all()
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 def test_shifts_over_a_fifth_of_the_window_are_found(seed):
     truth = posed(2500, seed, window=(24, 24), count=2, turn=0, part=0.2)
     patches = Patches.from_array(truth.patches)
@@ -132,6 +132,7 @@ def test_shifts_over_a_fifth_of_the_window_are_found(seed):
     assert pose_scores(truth, encode(model, patches))["shift"] < 0.5
 
 
+@pytest.mark.xfail(reason="open: errors are up to four times the uncertainty that is said")
 def test_the_uncertainty_of_an_angle_is_of_the_size_of_what_it_is_wrong_by(small_model, small_truth):
     table = encode(small_model, Patches.from_array(small_truth.patches))
     d = np.angle(np.exp(1j * (table["angle"] - small_truth.angle)))
@@ -139,7 +140,7 @@ def test_the_uncertainty_of_an_angle_is_of_the_size_of_what_it_is_wrong_by(small
         here = small_truth.motif == m
         off = np.angle(np.exp(1j * (d[here] - np.angle(np.exp(1j * d[here]).mean()))))
         ratio = np.median(np.abs(off) / table["angle_sd"][here]) / 0.6745
-        assert 0.5 < ratio < 4  # what the encoder is wrong by itself comes on top of what the noise leaves open
+        assert 0.5 < ratio < 2
 
 
 def test_angles_near_zero_are_a_prior():

@@ -44,7 +44,7 @@ def supervised_only(x: np.ndarray, label: np.ndarray, spec: VAESpec, seed: int, 
         return net.encoder(patches, None).logits.argmax(1).numpy()
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 def test_one_label_in_twenty_is_enough_and_the_others_help(seed):
     truth = make(2000, 60 + seed, window=(20, 20), max_shift=1, count=3, sigma=1.5)
     label = some_labels(truth, 0.05, seed)

@@ -278,7 +278,7 @@ def kl_parts(
         if angle_sd is None:
             parts["kl_angle"] = kl_circle(torch.exp(p.angle_log_sd))
         else:
-            parts["kl_angle"] = kl_normal(p.angle[:, None], p.angle_log_sd[:, None], angle_sd)
+            parts["kl_angle"] = kl_normal(wrap(p.angle)[:, None], p.angle_log_sd[:, None], angle_sd)
         if p.lean is not None:
             log_weights = leaning(equivalents(p.angle, order), p.lean).detach().log_softmax(1)  # (n, order)
             parts["kl_angle"] = parts["kl_angle"] + (log_weights.exp() * log_weights).sum(1)
