@@ -44,7 +44,7 @@ def test_every_encoder_decoder_and_number_of_channels_takes_curves(parts, shape)
 
 
 @pytest.mark.xfail(reason="open: two seeds of three miss it", strict=False)
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 def test_peaks_that_shift_are_aligned_and_what_is_free_is_a_latent(seed):
     values, shift, _, height = curves(2000, seed)
     patches = Patches.from_array(values)
@@ -55,7 +55,7 @@ def test_peaks_that_shift_are_aligned_and_what_is_free_is_a_latent(seed):
     assert abs(np.corrcoef(table["z1"], shift)[0, 1]) < 0.1
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 def test_peaks_that_shift_and_stretch_have_both(seed):
     values, shift, scale, _ = curves(2500, seed, stretch=1.35)
     patches = Patches.from_array(values)

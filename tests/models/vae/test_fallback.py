@@ -15,6 +15,7 @@ from atomscope.errors import InputError, TrainingError
 from atomscope.models import encode, fallback, fit
 
 fitting = importlib.import_module("atomscope.models.vae.fit")
+training = importlib.import_module("atomscope.models.vae.training")
 encoding = importlib.import_module("atomscope.models.vae.encode")
 #: Stands for an accelerator: computes as the CPU does, and is not the CPU.
 GPU = torch.device("cpu:0")
@@ -79,7 +80,7 @@ def test_a_device_that_does_not_take_the_network_is_left(monkeypatch, caplog, pa
 
 
 def test_settling_at_the_end_survives_too(monkeypatch, caplog, patches, with_gpu):
-    whole, calls, real = fit(patches, SPEC, QUICK), [], fitting.settle
+    whole, calls, real = fit(patches, SPEC, QUICK), [], training.settle
 
     def settle(net, some):
         calls.append(1)
@@ -87,7 +88,7 @@ def test_settling_at_the_end_survives_too(monkeypatch, caplog, patches, with_gpu
         if len(calls) == 1:
             raise FULL
 
-    monkeypatch.setattr(fitting, "settle", settle)
+    monkeypatch.setattr(training, "settle", settle)
     assert same(fit(patches, SPEC, QUICK), whole)
     assert len(calls) == 2
 

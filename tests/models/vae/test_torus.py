@@ -14,7 +14,7 @@ from atomscope.models.vae.unfold import blurred, first_angles, unfolds
 from models.vae.planted import torus_scores, two_hands
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 def test_the_first_angles_are_those_of_the_parts_up_to_sign_and_zero(seed):
     x, angle = two_hands(1000, 100 + seed, side=16)
     found = first_angles(torch.from_numpy(x)[:, None], 2, torch.Generator().manual_seed(seed)).numpy()
@@ -36,7 +36,7 @@ def test_only_models_whose_latents_are_angles_alone_unfold():
     assert not unfolds(ats.VAE())
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 def test_two_parts_that_turn_have_an_angle_each(seed):
     x, angle = two_hands(2000, 100 + seed, side=16)
     patches = Patches.from_array(x)
