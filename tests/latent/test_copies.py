@@ -111,7 +111,7 @@ def test_drawings_at_any_angle_and_a_little_off_centre_are_copies(seed):
     turns = np.radians(np.arange(0, 360, 10))
     copies = find_copies(pictures, turns, any_angle=True)
     assert copies.group.tolist() == [0, 0, 1, 2]
-    assert abs(np.angle(np.exp(1j * (copies.turn[1] - angle)))) < np.radians(1.5)
+    assert abs(np.angle(np.exp(1j * (copies.turn[1] - angle)))) < np.radians(1)
     both = find_copies(pictures, turns, any_angle=True, mirrors=True)
     assert both.group.tolist() == [0, 0, 1, 0] and both.mirrored.tolist() == [False, False, False, True]
 

@@ -150,9 +150,9 @@ class _Source:
         _, k, shift = min(starts)
         angle = float(self.turns[k])
         coarse = self._difference(np.roll(self.turned[k], (int(shift[0]), int(shift[1])), (0, 1)), other, floor)
-        if coarse < tolerance / 4 or coarse > 5 * tolerance:  # clear without a fraction of a pixel
-            return coarse, _wrapped(angle)
         step = float(np.diff(np.sort(self.turns)).min()) / 2 if any_angle and len(self.turns) > 1 else 0.0
+        if coarse > 5 * tolerance or (coarse < tolerance / 4 and not step):  # clear without a fraction of a pixel
+            return coarse, _wrapped(angle)
 
         def miss(x: np.ndarray) -> float:
             outside = max(0.0, abs(x[0]) - self.reach) + max(0.0, abs(x[1]) - self.reach)
