@@ -131,3 +131,5 @@ def test_a_recipe_takes_columns_from_its_own_sites_and_writes_the_classes_back(t
     assert shown["face_color"] == "class_name" and set(shown["face_color_cycle"]) <= {"a", "b", "none"}
     with pytest.raises(InputError, match="no column 'time'"):
         pipeline.apply_run(again, image, sites=sites.with_table(sites.table.drop(columns="time")))
+    with pytest.raises(InputError, match="trained on a table of sites"):
+        pipeline.apply_run(again, image)

@@ -189,7 +189,8 @@ def _do(
     if isinstance(params, TrainParams):
         patches, sites = _need(state.patches, step, "crop"), _need(state.sites, step, "find, grid or particles")
         work.extend(step, _need(state.stack, step, "open"))
-        work.know(sites, [*params.model.conditions, params.model.labels])
+        places = ("frame", "row", "col") if params.model.walls else ()  # they say which sites are neighbours
+        work.know(sites, [*params.model.conditions, params.model.labels, *places])
         given = None if state.target is None else Given(target=state.target)
         model = fit(patches, params.model, params.fit, table=sites, given=given, checkpoint=work.checkpoint, **hooks)
         if model.history.stopped:
@@ -236,12 +237,17 @@ def apply_run(
     Raises
     ------
     InputError
-        If the run has no model or its recipe does not say how windows are cut.
+        If the run has no model, or its recipe does not say how sites are found (and none are given) or windows cut.
     """
     if run.model is None:
         raise InputError(f"run {run.name!r} holds no model; train one first")
     recipe = Recipe.from_list(run.recipe)
     finds = ("find", "grid", "walls", "particles")
+    if sites is None and not any(step.name in finds for step in recipe):
+        raise InputError(
+            f"run {run.name!r} was trained on a table of sites and does not say how to find them; find the sites of this "
+            "data and give them too (sites=, --sites)"
+        )
     keep = [s for s in recipe if s.name == "crop" or (s.name in finds and sites is None) or _stacks(s)]
     state, work = State(stack=as_stack(source), sites=sites), Workspace(None)
     for step in keep:
