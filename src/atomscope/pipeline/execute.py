@@ -245,8 +245,8 @@ def apply_run(
     finds = ("find", "grid", "walls", "particles")
     if sites is None and not any(step.name in finds for step in recipe):
         raise InputError(
-            f"run {run.name!r} was trained on a table of sites and does not say how to find them; find the sites of this "
-            "data and give them too (sites=, --sites)"
+            f"run {run.name!r} was trained on a table of sites and does not say how to find them; find the sites of "
+            "this data and give them too (sites=, --sites)"
         )
     keep = [s for s in recipe if s.name == "crop" or (s.name in finds and sites is None) or _stacks(s)]
     state, work = State(stack=as_stack(source), sites=sites), Workspace(None)
