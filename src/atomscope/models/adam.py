@@ -84,3 +84,12 @@ def one_cycle(t: float, peak: float) -> float:
     if t < 0.25:
         return peak * (0.04 + 0.96 * 0.5 * (1 - math.cos(4 * math.pi * t)))
     return peak * (1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * (t - 0.25) / 0.75)))
+
+
+def rate(schedule: str, t: float, peak: float) -> float:
+    """Return the learning rate of a schedule (one_cycle, cosine, constant) at the fraction ``t`` of the training."""
+    if schedule == "constant":
+        return peak
+    if schedule == "cosine":
+        return peak * (1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * t)))
+    return one_cycle(t, peak)

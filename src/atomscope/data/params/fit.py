@@ -16,7 +16,7 @@ class FitParams(Params):
     batch_size: int = field(
         200, "Batch", "Patches a training step; fewer when there are few patches.", advanced=True, ge=1
     )
-    learning_rate: float = field(3e-3, "Learning rate", "Peak of the one-cycle schedule.", advanced=True, gt=0.0)
+    learning_rate: float = field(3e-3, "Learning rate", "Peak of the schedule.", advanced=True, gt=0.0)
     validation: float = field(
         0.1, "Validation", "Fraction of the patches kept aside to watch the loss.", advanced=True, ge=0.0, lt=1.0
     )
@@ -30,6 +30,27 @@ class FitParams(Params):
         advanced=True,
     )
     kl_weight: float = field(1.0, "KL weight", "Weight of the KL terms (beta).", advanced=True, ge=0.0)
+    kl_ramp: float = field(
+        0.25,
+        "KL ramp",
+        "Part of the training over which the KL terms reach their weight.",
+        advanced=True,
+        ge=0.0,
+        le=1.0,
+    )
+    capacity: float | None = field(
+        None,
+        "Capacity",
+        "What the latents are to say of a patch at the end, nats (it grows over twice the KL ramp); empty: what pays.",
+        advanced=True,
+        ge=0.0,
+    )
+    schedule: Literal["one_cycle", "cosine", "constant"] = field(
+        "one_cycle",
+        "Rate schedule",
+        "one_cycle: up, then down to nothing. cosine: from the peak down. constant: the peak all along.",
+        advanced=True,
+    )
     turned_copies: float = field(
         0.6,
         "Turned copies",

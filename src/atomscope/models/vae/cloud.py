@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
+from atomscope.data.params import VAESpec
 from atomscope.models.layers import Dense
-from atomscope.models.vae.codes import MATRIX, Layout
+from atomscope.models.vae.codes import MATRIX
 from atomscope.models.vae.pose import Pose
 
 #: Number of Gaussians of a cloud.
@@ -32,14 +33,14 @@ class CloudDecoder(nn.Module):
     variability in cryo-EM", Nat. Methods 18 (2021) 930-936.
     """
 
-    def __init__(self, window: tuple[int, int], channels: int, hidden: int, layout: Layout) -> None:
+    def __init__(self, spec: VAESpec, window: tuple[int, int], channels: int, code: int) -> None:
         super().__init__()
-        self.window, self.channels = window, channels
+        self.window, self.channels, hidden = window, channels, spec.hidden
         self.unit_px = float(min(window))
-        self.at = layout.latent + 2 * layout.circles  # where the orientation stands in a code
-        self.hidden, self.varies = hidden, layout.size > MATRIX
+        self.at = spec.latent_dim + 2 * spec.circles  # where the orientation stands in a code
+        self.hidden, self.varies = hidden, code > MATRIX
         if self.varies:
-            self.mix1 = Dense(layout.size - MATRIX, hidden)
+            self.mix1 = Dense(code - MATRIX, hidden)
             self.mix2 = Dense(hidden, hidden)
             self.draw = Dense(hidden, SPOTS * (3 + channels))
         self.places = nn.Parameter(torch.zeros(SPOTS, 3))  # (col, row, depth), parts of the unit

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
+from atomscope.data.params import VAESpec
 from atomscope.models.layers import Dense
+from atomscope.models.vae.encoders import reach_of
 from atomscope.models.vae.pose import Pose, canvas_side, picture_points, place
 
 
@@ -28,19 +30,11 @@ class CanvasDecoder(nn.Module):
     The network runs once a patch, not once a pixel: some forty times faster than :class:`CoordinateDecoder`.
     """
 
-    def __init__(
-        self,
-        window: tuple[int, int],
-        channels: int,
-        hidden: int,
-        code: int,
-        rotation: bool,
-        reach: tuple[float, float],
-        smallest: float,
-    ) -> None:
+    def __init__(self, spec: VAESpec, window: tuple[int, int], channels: int, code: int) -> None:
         super().__init__()
-        self.window, self.channels = window, channels
-        self.canvas = canvas_side(window, rotation, reach, smallest)
+        self.window, self.channels, hidden = window, channels, spec.hidden
+        smallest = 1 / spec.max_scale if spec.scaling else 1.0
+        self.canvas = canvas_side(window, spec.rotation, reach_of(spec, window), smallest)
         self.mix1 = Dense(code, hidden)
         self.mix2 = Dense(hidden, hidden)
         self.draw = Dense(hidden, channels * self.canvas[0] * self.canvas[1])
@@ -67,18 +61,9 @@ class CoordinateDecoder(nn.Module):
     translation and rotation with spatial-VAE", NeurIPS 2019.
     """
 
-    def __init__(
-        self,
-        window: tuple[int, int],
-        channels: int,
-        hidden: int,
-        code: int,
-        rotation: bool,
-        reach: tuple[float, float],
-        smallest: float,
-    ) -> None:
+    def __init__(self, spec: VAESpec, window: tuple[int, int], channels: int, code: int) -> None:
         super().__init__()
-        self.window, self.channels = window, channels
+        self.window, self.channels, hidden = window, channels, spec.hidden
         self.unit_px = max(window) / 2
         self.mix1 = Dense(code, hidden)
         self.where = Dense(2, hidden)

@@ -187,3 +187,8 @@ class Encoder(nn.Module):
             spread = spread.clamp(min=LOG_SD[0])  # (n,)
             p = p._replace(frame=quaternion_of(said["frame"]), frame_log_sd=spread)
         return p._replace(logits=said.get("logits"))
+
+
+def reach_of(spec: VAESpec, window: tuple[int, int]) -> tuple[float, float]:
+    """Return the largest shift, (row, col) px; along the rows of a curve (1 x length) there is none."""
+    return (spec.max_shift * window[0] if window[0] > 1 else 0.0, spec.max_shift * window[1])

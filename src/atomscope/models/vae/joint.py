@@ -13,8 +13,6 @@ from atomscope.models.vae.network import VAE, Draw
 #: While training, a class less probable than this is drawn for one patch in ``EVERY`` only: the sum changes by less.
 NEGLIGIBLE = 1e-2
 EVERY = 8
-#: Weight of a known label against a pixel's bound.
-LABEL_WEIGHT = 0.2
 
 
 def expected(

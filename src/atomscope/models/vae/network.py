@@ -13,7 +13,7 @@ from atomscope.data.params import VAESpec
 from atomscope.models.vae.cloud import CloudDecoder
 from atomscope.models.vae.codes import Layout, mean_code
 from atomscope.models.vae.decoders import CanvasDecoder, CoordinateDecoder
-from atomscope.models.vae.encoders import ConvTrunk, Encoder, MLPTrunk, Posterior
+from atomscope.models.vae.encoders import ConvTrunk, Encoder, MLPTrunk, Posterior, reach_of
 from atomscope.models.vae.likelihoods import LIKELIHOODS
 from atomscope.models.vae.pose import Pose, equivalents, kl_circle, kl_normal, leaning, turn
 from atomscope.models.vae.rotations import kl_rotation, turned_frame
@@ -23,6 +23,11 @@ from atomscope.models.vae.search import found
 ANCHORS = 256
 #: Log weight by which, among angles that cannot be told apart, that nearest 0 is reported.
 NEAREST = 0.5
+
+
+#: The networks that draw, and those that read, by name.
+DECODERS = {"canvas": CanvasDecoder, "coordinate": CoordinateDecoder, "cloud": CloudDecoder}
+TRUNKS = {"mlp": MLPTrunk, "conv": ConvTrunk}
 
 
 class Draw(NamedTuple):
@@ -76,9 +81,8 @@ class VAE(nn.Module):
         self.order = spec.symmetry or 1
         self.layout = Layout.of(spec, conditions)
         self.likelihood = LIKELIHOODS[spec.likelihood]
-        trunk = {"mlp": MLPTrunk, "conv": ConvTrunk}[spec.encoder](window, channels, spec.hidden)
-        self.encoder = Encoder(spec, trunk, self.reach, conditions)
-        self.decoder = self._decoder()
+        self.encoder = Encoder(spec, TRUNKS[spec.encoder](window, channels, spec.hidden), self.reach, conditions)
+        self.decoder = DECODERS[spec.decoder](spec, window, channels, self.layout.size)
         self.register_buffer("offset", torch.zeros(channels))
         self.register_buffer("scale", torch.ones(channels))
         self.register_buffer("noise_var", torch.ones(channels))  # of standardised values
@@ -92,14 +96,6 @@ class VAE(nn.Module):
         if conditions:
             self.register_buffer("known_offset", torch.zeros(conditions))
             self.register_buffer("known_scale", torch.ones(conditions))
-
-    def _decoder(self) -> nn.Module:
-        spec, hidden = self.spec, self.spec.hidden
-        if spec.decoder == "cloud":
-            return CloudDecoder(self.window, self.channels, hidden, self.layout)
-        kind = {"canvas": CanvasDecoder, "coordinate": CoordinateDecoder}[spec.decoder]
-        smallest = 1 / spec.max_scale if spec.scaling else 1.0
-        return kind(self.window, self.channels, hidden, self.layout.size, spec.rotation, self.reach, smallest)
 
     @property
     def chances(self) -> int:
@@ -203,11 +199,6 @@ class VAE(nn.Module):
             self.decoder.initialise(generator)
         for name, buffer in self.named_buffers():
             buffer.fill_(1 if name in ("scale", "noise_var", "known_scale") else 0)
-
-
-def reach_of(spec: VAESpec, window: tuple[int, int]) -> tuple[float, float]:
-    """Return the largest shift, (row, col) px; along the rows of a curve (1 x length) there is none."""
-    return (spec.max_shift * window[0] if window[0] > 1 else 0.0, spec.max_shift * window[1])
 
 
 def build(spec: VAESpec, window: tuple[int, int], channels: int, seed: int = 0, conditions: int = 0) -> VAE:

@@ -13,7 +13,7 @@ import torch
 from atomscope.data import Given, History, ModelState, Patches, ShouldStop
 from atomscope.data.params import FitParams
 from atomscope.errors import InputError, TrainingError
-from atomscope.models.adam import Adam, one_cycle
+from atomscope.models.adam import Adam, rate
 from atomscope.models.device import precision
 from atomscope.models.fallback import placed, survives
 from atomscope.models.vae.batches import Batches
@@ -21,6 +21,7 @@ from atomscope.models.vae.gauge import settle
 from atomscope.models.vae.known import Known, known
 from atomscope.models.vae.model import Model, load_net
 from atomscope.models.vae.network import VAE
+from atomscope.models.vae.schedule import moment, the_end
 from atomscope.models.vae.sorting import SORTED, Sorting
 from atomscope.models.vae.step import losses
 
@@ -87,10 +88,10 @@ class Training:
         self, x: torch.Tensor, of: Known, t: float, generator: torch.Generator, sums: dict[str, torch.Tensor]
     ) -> float:
         """Make one step on a batch at the fraction ``t`` of the run; add its losses to ``sums``."""
-        lr = one_cycle(t, self.params.learning_rate)
+        lr = rate(self.params.schedule, t, self.params.learning_rate)
         x, of = self.quarter_turn(x.to(self.device), of.to(self.device), generator)
         with precision(self.params.precision, self.device):
-            loss, parts = losses(self.net, x, of, t, self.params.kl_weight, self.params.turned_copies, generator)
+            loss, parts = losses(self.net, x, of, moment(self.params, t), generator)
         loss.backward()
         self.optimizer.step(lr)
         for name, part in parts.items():
@@ -122,7 +123,7 @@ class Training:
         total, recon, n = 0.0, 0.0, 0
         for x, index in self.batches.held_out():
             of = known(self.given, index).to(self.device)
-            _, parts = losses(self.net, x.to(self.device), of, 1.0, self.params.kl_weight, 0.0, generator)
+            _, parts = losses(self.net, x.to(self.device), of, the_end(self.params), generator)
             total, recon = total + float(parts["loss"]) * len(x), recon + float(parts["reconstruction"]) * len(x)
             n += len(x)
         return {"val_loss": total / n, "val_reconstruction": recon / n}
@@ -183,7 +184,7 @@ class Training:
         progress = state.meta.get("training")
         if progress is None:
             raise InputError("this checkpoint holds a finished model, not a run to resume; start from it with init=")
-        was, now = state.meta.get("fit", {}), self.params.model_dump()
+        was, now = FitParams(**state.meta.get("fit", {})).model_dump(), self.params.model_dump()
         ignore = {"device", "checkpoint_every", "patience", "keep", "precision", "deterministic"}
         changed = [f"{k} {was.get(k)!r} -> {v!r}" for k, v in now.items() if k not in ignore and was.get(k) != v]
         if changed:

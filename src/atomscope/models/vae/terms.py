@@ -1,0 +1,156 @@
+"""The terms that a model's loss has beside the bound: a list, of those that its parts ask for.
+
+A term is a number that a batch has (how long its walls are, how unlike its labels the classes are) and a price. To add
+one: say when there is one, what it measures, what it costs, and put it into :data:`TERMS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from atomscope.data.params import VAESpec
+from atomscope.models.vae.boundary import wall_length
+from atomscope.models.vae.codes import mean_code
+from atomscope.models.vae.encoders import Posterior
+from atomscope.models.vae.independence import dependence
+from atomscope.models.vae.joint import label_error
+from atomscope.models.vae.known import Known
+from atomscope.models.vae.lean import lean_error
+from atomscope.models.vae.network import VAE, Draw
+from atomscope.models.vae.schedule import Moment
+from atomscope.models.vae.search import dream_error
+
+#: Price of latents that depend on what is known, nats a pixel where they say nothing else.
+KNOWN_PRICE = 1.0
+#: Price of a known class that is not said, against a pixel's bound.
+LABEL_PRICE = 0.2
+#: Price of classes that are not those that the drawings say, against nats a pixel.
+CLASS_PRICE = 0.1
+#: Price of the wrong one of equivalent angles, against nats a pixel.
+LEAN_PRICE = 0.1
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that a step knows of its batch.
+
+    Attributes
+    ----------
+    net : VAE
+    wanted : Tensor, shape (n, channels, rows, cols), standardised
+        What is to be drawn.
+    known : Known
+    condition : Tensor, shape (n, conditions), standardised, or None
+    p : Posterior
+    d : Draw
+    unsaid : Tensor, scalar
+        How far the classes are from what the drawings say.
+    disagreement : Tensor, scalar
+        How far the readings of patches and of their turned copies are from agreeing.
+    at : Moment
+    learning : bool
+        Whether gradients are wanted; else terms that only teach are left out.
+    generator : Generator
+    """
+
+    net: VAE
+    wanted: Tensor
+    known: Known
+    condition: Tensor | None
+    p: Posterior
+    d: Draw
+    unsaid: Tensor
+    disagreement: Tensor
+    at: Moment
+    learning: bool
+    generator: torch.Generator
+
+    @property
+    def values(self) -> int:
+        """How many values a patch has."""
+        return self.net.window[0] * self.net.window[1] * self.net.channels
+
+
+@dataclass(frozen=True)
+class Term:
+    """A term of the loss.
+
+    Attributes
+    ----------
+    name : str
+        Column of the history; empty: not told.
+    there : callable
+        Whether a model has it.
+    measure : callable
+        The number that a batch has; None where this batch has none.
+    price : callable
+        What one of it costs, nats a value.
+    """
+
+    name: str
+    there: Callable[[VAESpec], bool]
+    measure: Callable[[Scene], Tensor | None]
+    price: Callable[[Scene], float | Tensor]
+
+
+def _labels(s: Scene) -> Tensor | None:
+    if s.p.logits is None or s.known.label is None:
+        return None
+    return label_error(s.p.logits, s.known.label)
+
+
+def _dream(s: Scene) -> Tensor | None:
+    return dream_error(s.net, s.d, s.condition, s.generator) if s.learning else None
+
+
+def _walls(s: Scene) -> Tensor | None:
+    near = s.known.near
+    if near is None or not len(near.pairs):
+        return None
+    return wall_length(s.p.z[:, : s.net.spec.wall_latents], s.p.logits, near) * near.length
+
+
+def _wall_price(s: Scene) -> Tensor:
+    near = s.known.near
+    assert near is not None
+    return s.net.spec.walls * s.at.walls * near.steps / near.length / s.values
+
+
+def _known(s: Scene) -> Tensor | None:
+    return dependence(s.p.z, s.condition) if s.condition is not None and s.learning else None
+
+
+def _lean(s: Scene) -> Tensor | None:
+    if s.p.lean is None or not s.learning:
+        return None
+    few = slice(None, None, 8)
+    d = s.d
+    some = s.p.part(few)._replace(
+        z=d.z[few],
+        circles=None if d.circles is None else d.circles[few],
+        frame=None if d.frame is None else d.frame[few],
+    )
+    code = mean_code(some, None if s.condition is None else s.condition[few])
+    return lean_error(s.net, s.wanted[few], s.p.part(few), code)
+
+
+TERMS = (
+    # A joint model without labels is shown, early on, the classes that its patches were sorted into.
+    Term("", lambda spec: spec.classes > 0 and spec.labels is None, _labels, lambda s: LABEL_PRICE),
+    Term("label", lambda spec: spec.labels is not None, _labels, lambda s: LABEL_PRICE),
+    Term("dream", lambda spec: spec.decoder == "cloud", _dream, lambda s: 1 / s.values),
+    Term("wall_length", lambda spec: spec.walls > 0, _walls, _wall_price),
+    Term("", lambda spec: spec.classes > 0, lambda s: s.unsaid, lambda s: CLASS_PRICE),
+    Term("", lambda spec: bool(spec.conditions), _known, lambda s: KNOWN_PRICE),
+    Term("", lambda spec: spec.rotation and (spec.symmetry or 1) > 1, _lean, lambda s: LEAN_PRICE),
+    Term("", lambda spec: True, lambda s: s.disagreement if s.at.pose_weight else None, lambda s: s.at.pose_weight),
+)
+
+
+def terms_of(spec: VAESpec) -> tuple[Term, ...]:
+    """Return the terms that a model has."""
+    return tuple(term for term in TERMS if term.there(spec))
