@@ -88,7 +88,7 @@ def joint(count: int, turn: bool = True) -> Callable[[int], Scores]:
 
 
 def conditional(seed: int) -> Scores:
-    """What the latents still say of a known dose."""
+    """Return what the latents still say of a known dose."""
     truth = make(COUNT, 100 + seed)
     patches = Patches.from_array(truth.patches)
     given = Given(condition=truth.deformation[:, None].astype(np.float32))
@@ -120,7 +120,7 @@ def torus(seed: int) -> Scores:
 
 
 def space(seed: int) -> Scores:
-    """The orientations of an object seen from everywhere."""
+    """Return how far off the orientations of an object seen from everywhere are."""
     x, q, _ = projections(3000, 100 + seed)
     patches = Patches.from_array(x)
     table = encode(fit(patches, ats.SO3VAE(), FitParams(epochs=40, batch_size=100, seed=seed)), patches)
@@ -142,7 +142,7 @@ def spectra(seed: int) -> Scores:
 
 
 def delay(seed: int) -> Scores:
-    """A short lag: copy-last beaten, and the time scale of a planted two-state process."""
+    """Return the gain over copy-last at a short lag, and how far off the time scale of a two-state process is."""
     got = predictive(seed, epochs=20, batch_size=100)
     return {"gain": got["gain"], "timescale_off": abs(got["timescale_planted"] - 1)}
 

@@ -59,6 +59,12 @@ class VAESpec(Params):
         gt=0.0,
         le=0.5,
     )
+    glance: bool = field(
+        True,
+        "Look twice",
+        "Say roughly where the object lies, then read the patch again from there: for shifts of many pixels.",
+        advanced=True,
+    )
     max_scale: float = field(
         1.5,
         "Largest scale",

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from atomscope.data.params import VAESpec
 from atomscope.models.layers import Convolution, Dense
+from atomscope.models.vae.glance import Glance
 from atomscope.models.vae.pose import Pose
 from atomscope.models.vae.rotations import BROADEST_TURN, quaternion_of
 
@@ -41,6 +42,8 @@ class Posterior(NamedTuple):
     frame : Tensor, shape (n, 4), or None
         A rotation in space, as a unit quaternion (w, x, y, z).
     frame_log_sd : Tensor, shape (n,), rad, or None
+    gap : Tensor, shape (n,), or None
+        How far the first look was from the shift. See glance.py.
     """
 
     z: Tensor
@@ -57,6 +60,7 @@ class Posterior(NamedTuple):
     circles_log_sd: Tensor | None = None
     frame: Tensor | None = None
     frame_log_sd: Tensor | None = None
+    gap: Tensor | None = None
 
     @property
     def pose(self) -> Pose:
@@ -109,6 +113,10 @@ class ConvTrunk(nn.Module):
         return nn.functional.leaky_relu(self.mix(h), 0.1)  # (n, hidden)
 
 
+#: The networks that read, by name.
+TRUNKS = {"mlp": MLPTrunk, "conv": ConvTrunk}
+
+
 class Encoder(nn.Module):
     """A trunk and one head for all of the posterior's numbers.
 
@@ -119,17 +127,17 @@ class Encoder(nn.Module):
     Parameters
     ----------
     spec : VAESpec
-    trunk : Module
-        Patches in, (n, hidden) out.
-    reach : tuple of float
-        Largest shift, (row, col) px.
+    window : tuple of int
+        (rows, cols).
+    channels : int
     conditions : int
         How many numbers are known of each patch.
     """
 
-    def __init__(self, spec: VAESpec, trunk: nn.Module, reach: tuple[float, float], conditions: int = 0) -> None:
+    def __init__(self, spec: VAESpec, window: tuple[int, int], channels: int, conditions: int = 0) -> None:
         super().__init__()
-        self.trunk, self.spec, self.reach, self.order = trunk, spec, reach, spec.symmetry or 1
+        self.trunk = TRUNKS[spec.encoder](window, channels, spec.hidden)
+        self.spec, self.reach, self.order = spec, reach_of(spec, window), spec.symmetry or 1
         leans = spec.rotation and self.order > 1
         sizes = {
             "z": spec.latent_dim,
@@ -149,11 +157,15 @@ class Encoder(nn.Module):
         }
         self.sizes = {name: int(size) for name, size in sizes.items() if size or name.startswith("z")}
         self.largest = math.log(BROADEST / self.order) if leans else LOG_SD[1]
+        self.glance = Glance(window, channels, self.reach) if spec.translation and spec.glance else None
         self.knows = Dense(spec.hidden + conditions, spec.hidden) if conditions else None
         self.head = Dense(spec.hidden, sum(self.sizes.values()))
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Posterior:
         """Read standardised patches (n, channels, rows, cols), of which ``condition`` (n, conditions) is known."""
+        lies = None
+        if self.glance is not None:
+            lies, x = self.glance(x)  # (n, 2), (n, channels, rows, cols)
         h = self.trunk(x)  # (n, hidden)
         if self.knows is not None:
             assert condition is not None
@@ -171,6 +183,9 @@ class Encoder(nn.Module):
             spread = said["shift_log_sd"].clamp(*LOG_SD)  # (n, 2)
             if self.reach[0] <= 0:  # a curve: no shift along its one row, and no doubt about it
                 spread = torch.cat((torch.full_like(spread[:, :1], -math.inf), spread[:, 1:]), 1)  # (n, 2)
+            if self.glance is not None and lies is not None:
+                shift = lies + shift  # (n, 2)
+                p = p._replace(gap=self.glance.gap(lies, shift))
             p = p._replace(shift=shift, shift_log_sd=spread)
         if "log_scale" in said:
             log_scale = math.log(self.spec.max_scale) * torch.tanh(said["log_scale"][:, 0])  # (n,)

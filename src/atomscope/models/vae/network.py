@@ -13,7 +13,7 @@ from atomscope.data.params import VAESpec
 from atomscope.models.vae.cloud import CloudDecoder
 from atomscope.models.vae.codes import Layout, mean_code
 from atomscope.models.vae.decoders import CanvasDecoder, CoordinateDecoder
-from atomscope.models.vae.encoders import ConvTrunk, Encoder, MLPTrunk, Posterior, reach_of
+from atomscope.models.vae.encoders import Encoder, Posterior, reach_of
 from atomscope.models.vae.likelihoods import LIKELIHOODS
 from atomscope.models.vae.pose import Pose, equivalents, kl_circle, kl_normal, leaning, turn
 from atomscope.models.vae.rotations import kl_rotation, turned_frame
@@ -25,9 +25,10 @@ ANCHORS = 256
 NEAREST = 0.5
 
 
-#: The networks that draw, and those that read, by name.
+#: Weights that begin small: pictures that are faint, latents near the prior, objects in the middle.
+QUIET = ("encoder.head.weight", "encoder.glance.say.weight", "decoder.draw.weight")
+#: The networks that draw, by name.
 DECODERS = {"canvas": CanvasDecoder, "coordinate": CoordinateDecoder, "cloud": CloudDecoder}
-TRUNKS = {"mlp": MLPTrunk, "conv": ConvTrunk}
 
 
 class Draw(NamedTuple):
@@ -81,7 +82,7 @@ class VAE(nn.Module):
         self.order = spec.symmetry or 1
         self.layout = Layout.of(spec, conditions)
         self.likelihood = LIKELIHOODS[spec.likelihood]
-        self.encoder = Encoder(spec, TRUNKS[spec.encoder](window, channels, spec.hidden), self.reach, conditions)
+        self.encoder = Encoder(spec, window, channels, conditions)
         self.decoder = DECODERS[spec.decoder](spec, window, channels, self.layout.size)
         self.register_buffer("offset", torch.zeros(channels))
         self.register_buffer("scale", torch.ones(channels))
@@ -192,8 +193,8 @@ class VAE(nn.Module):
                     p.zero_()
                     continue
                 bound = math.sqrt(6 / max(p.shape[1:].numel(), 1) / 1.01)  # He's for a leaky ReLU
-                if name in ("encoder.head.weight", "decoder.draw.weight"):
-                    bound *= 0.3  # quiet at first: small pictures, latents near the prior
+                if name in QUIET:
+                    bound *= 0.3
                 p.copy_((2 * torch.rand(p.shape, generator=generator) - 1) * bound)
         if isinstance(self.decoder, CloudDecoder):
             self.decoder.initialise(generator)

@@ -15,12 +15,14 @@ from torch import Tensor
 from atomscope.data.params import VAESpec
 from atomscope.models.vae.boundary import wall_length
 from atomscope.models.vae.codes import mean_code
+from atomscope.models.vae.dreams import pose_error
 from atomscope.models.vae.encoders import Posterior
 from atomscope.models.vae.independence import dependence
 from atomscope.models.vae.joint import label_error
 from atomscope.models.vae.known import Known
 from atomscope.models.vae.lean import lean_error
 from atomscope.models.vae.network import VAE, Draw
+from atomscope.models.vae.posing import search_error
 from atomscope.models.vae.schedule import Moment
 from atomscope.models.vae.search import dream_error
 
@@ -30,6 +32,14 @@ KNOWN_PRICE = 1.0
 LABEL_PRICE = 0.2
 #: Price of classes that are not those that the drawings say, against nats a pixel.
 CLASS_PRICE = 0.1
+#: Price of a pose of a dream that is wrong, nats a value, where the training starts, and from where it is half done.
+DREAM_PRICE, LATE_DREAM_PRICE = 0.3, 0.045
+#: Price of a pose that a search finds wrong, and of a first look that is off.
+SEARCH_PRICE, GLANCE_PRICE = 0.3, 0.3
+#: Dreams and searches begin when there is something to be seen, and end; parts of the run.
+FIRST_DREAM, LAST_DREAM = 0.03, 0.9
+#: Part of a batch that dreams, and one patch in so many for which poses are searched.
+DREAMERS, SEARCHED = 0.5, 25
 #: Price of the wrong one of equivalent angles, against nats a pixel.
 LEAN_PRICE = 0.1
 
@@ -73,6 +83,16 @@ class Scene:
     def values(self) -> int:
         """How many values a patch has."""
         return self.net.window[0] * self.net.window[1] * self.net.channels
+
+    def code(self, some: slice) -> Tensor:
+        """Return the codes of some of the draws, of their likeliest class, shape (n, code)."""
+        d = self.d
+        p = self.p.part(some)._replace(
+            z=d.z[some],
+            circles=None if d.circles is None else d.circles[some],
+            frame=None if d.frame is None else d.frame[some],
+        )
+        return mean_code(p, None if self.condition is None else self.condition[some])
 
 
 @dataclass(frozen=True)
@@ -128,14 +148,34 @@ def _lean(s: Scene) -> Tensor | None:
     if s.p.lean is None or not s.learning:
         return None
     few = slice(None, None, 8)
-    d = s.d
-    some = s.p.part(few)._replace(
-        z=d.z[few],
-        circles=None if d.circles is None else d.circles[few],
-        frame=None if d.frame is None else d.frame[few],
-    )
-    code = mean_code(some, None if s.condition is None else s.condition[few])
-    return lean_error(s.net, s.wanted[few], s.p.part(few), code)
+    return lean_error(s.net, s.wanted[few], s.p.part(few), s.code(few))
+
+
+def _pose_dreams(s: Scene) -> Tensor | None:
+    if not (s.learning and s.at.copies and FIRST_DREAM <= s.at.t < LAST_DREAM) or s.net.spec.predicts:
+        return None
+    some = slice(0, max(1, int(DREAMERS * len(s.wanted))))
+    condition = None if s.condition is None else s.condition[some]
+    return pose_error(s.net, s.code(some).detach(), condition, s.generator)
+
+
+def _search(s: Scene) -> Tensor | None:
+    if not (s.learning and FIRST_DREAM <= s.at.t < s.at.copies):
+        return None
+    few = slice(None, None, SEARCHED)
+    return search_error(s.net, s.wanted[few], s.code(few).detach(), s.p.part(few).pose)
+
+
+def _glance(s: Scene) -> Tensor | None:
+    return s.p.gap.mean() if s.p.gap is not None and s.learning else None
+
+
+def _turns(spec: VAESpec) -> bool:
+    return spec.decoder != "cloud" and (spec.rotation or spec.translation or spec.scaling)
+
+
+def _dream_price(s: Scene) -> float:
+    return max(DREAM_PRICE * (1 - s.at.t / s.at.copies), LATE_DREAM_PRICE)
 
 
 TERMS = (
@@ -147,6 +187,14 @@ TERMS = (
     Term("", lambda spec: spec.classes > 0, lambda s: s.unsaid, lambda s: CLASS_PRICE),
     Term("", lambda spec: bool(spec.conditions), _known, lambda s: KNOWN_PRICE),
     Term("", lambda spec: spec.rotation and (spec.symmetry or 1) > 1, _lean, lambda s: LEAN_PRICE),
+    Term("", lambda spec: spec.translation and spec.glance, _glance, lambda s: GLANCE_PRICE),
+    Term("pose_dream", _turns, _pose_dreams, _dream_price),
+    Term(
+        "pose_search",
+        lambda spec: _turns(spec) and (spec.rotation or spec.translation),
+        _search,
+        lambda s: SEARCH_PRICE,
+    ),
     Term("", lambda spec: True, lambda s: s.disagreement if s.at.pose_weight else None, lambda s: s.at.pose_weight),
 )
 
