@@ -163,9 +163,8 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Posterior:
         """Read standardised patches (n, channels, rows, cols), of which ``condition`` (n, conditions) is known."""
-        lies = None
         if self.glance is not None:
-            lies, x = self.glance(x)  # (n, 2), (n, channels, rows, cols)
+            lies, by, x = self.glance(x)  # (n, 2), (n, 2), (n, channels, rows, cols)
         h = self.trunk(x)  # (n, hidden)
         if self.knows is not None:
             assert condition is not None
@@ -183,8 +182,8 @@ class Encoder(nn.Module):
             spread = said["shift_log_sd"].clamp(*LOG_SD)  # (n, 2)
             if self.reach[0] <= 0:  # a curve: no shift along its one row, and no doubt about it
                 spread = torch.cat((torch.full_like(spread[:, :1], -math.inf), spread[:, 1:]), 1)  # (n, 2)
-            if self.glance is not None and lies is not None:
-                shift = lies + shift  # (n, 2)
+            if self.glance is not None:
+                shift = by + shift  # (n, 2)
                 p = p._replace(gap=self.glance.gap(lies, shift))
             p = p._replace(shift=shift, shift_log_sd=spread)
         if "log_scale" in said:
