@@ -1,9 +1,9 @@
-"""The first look at a patch: where in the window its object lies.
+"""Looking twice: a patch whose object lies far off the middle is moved back, and read again.
 
 An object that may lie anywhere in a fifth of the window is hard to read: the angle that is easiest to learn is the
-direction in which it lies off the middle, and one half of the patches ends up upside down. So a small network says
-where the object is, the patch is moved back, and the encoder reads what then lies near the middle. What the encoder
-finds is still missing from the shift teaches the first look.
+direction in which it lies off the middle, and one half of the patches ends up upside down. So the first look only says
+where the object is. Where that is far off, the patch is moved back by whole pixels and read again; and what is found
+then teaches the first look. A patch near the middle is read once.
 
 References
 ----------
@@ -12,79 +12,38 @@ M. Jaderberg, K. Simonyan, A. Zisserman and K. Kavukcuoglu, "Spatial transformer
 
 from __future__ import annotations
 
-import math
-
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, leaky_relu, pad
+from torch import Tensor
+from torch.nn.functional import pad
 
-from atomscope.models.layers import Dense
-
-#: Width of the network, and how far it looks, parts of the largest shift: an object's own centre is not known yet.
-WIDTH, FAR = 64, 1.3
-#: Patches are moved by multiples of this part of the largest shift: one near the middle stays as it is.
-STEP = 0.5
-#: Side of the small picture that it looks at, px, about.
-SIDE = 12
+#: Patches are moved by multiples of this part of the largest shift.
+STEP = 0.75
 
 
-class Glance(nn.Module):
-    """Say where the object of a patch lies.
+def far_off(shift: Tensor, reach: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """Return which patches lie far off (m,), and by how many whole pixels these are to be moved back (m, 2).
 
     Parameters
     ----------
-    window : tuple of int
-        (rows, cols).
-    channels : int
+    shift : Tensor, shape (n, 2), (row, col) px
+        Of the first look.
     reach : tuple of float
         Largest shift, (row, col) px.
     """
-
-    def __init__(self, window: tuple[int, int], channels: int, reach: tuple[float, float]) -> None:
-        super().__init__()
-        self.reach = reach
-        self.bins = tuple(max(1, n // SIDE) for n in window)
-        self.steps = tuple(max(1, round(STEP * r)) for r in reach)  # px
-        self.read = Dense(channels * math.prod(n // k for n, k in zip(window, self.bins, strict=True)), WIDTH)
-        self.mix = Dense(WIDTH, WIDTH)
-        self.say = Dense(WIDTH, 2)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Look at standardised patches (n, channels, rows, cols).
-
-        Returns
-        -------
-        lies : Tensor, shape (n, 2), (row, col) px
-            Where the objects lie.
-        by : Tensor, shape (n, 2), (row, col) px
-            By how many whole pixels the patches were moved back.
-        moved : Tensor, like ``x``
-        """
-        h = leaky_relu(self.read(avg_pool2d(x, self.bins).flatten(1)), 0.1)  # (n, WIDTH)
-        h = leaky_relu(self.mix(h), 0.1)  # (n, WIDTH)
-        lies = FAR * torch.tensor(self.reach, device=x.device) * torch.tanh(self.say(h))  # (n, 2)
-        step = torch.tensor(self.steps, device=x.device)  # (2,)
-        by = torch.round(lies.detach() / step).long() * step  # (n, 2)
-        return lies, by, moved_back(x, by)
-
-    def gap(self, lies: Tensor, shift: Tensor) -> Tensor:
-        """Return how far the first look was from the shift (n, 2), squared, parts of the largest one; shape (n,)."""
-        unit = torch.tensor([r or 1.0 for r in self.reach], device=lies.device)  # (2,): a curve has no rows
-        return ((lies - shift.detach()) / unit).square().sum(1)
+    step = torch.tensor([max(1, round(STEP * r)) for r in reach], device=shift.device)  # (2,)
+    by = torch.round(shift.detach() / step).long() * step  # (n, 2)
+    far = torch.nonzero((by != 0).any(1)).flatten()  # (m,)
+    return far, by[far]
 
 
 def moved_back(x: Tensor, by: Tensor) -> Tensor:
     """Return patches (n, channels, rows, cols) moved by -``by`` (n, 2), whole pixels; what comes in is 0."""
-    far = torch.nonzero((by != 0).any(1)).flatten()  # (m,)
-    if not len(far):
-        return x
-    some, by = x[far], by[far]  # (m, channels, rows, cols), (m, 2)
-    (m, channels, rows, cols), (up, left) = some.shape, by.abs().amax(0).tolist()
-    wide = pad(some, (left, left, up, up))  # (m, channels, height, width)
+    (n, channels, rows, cols), (up, left) = x.shape, by.abs().amax(0).tolist()
+    wide = pad(x, (left, left, up, up))  # (n, channels, height, width)
     height, width = wide.shape[2:]
     # A row of a moved patch is a run of numbers of the padded ones: rows are picked by where they begin.
-    plane = torch.arange(m * channels, device=x.device).view(m, channels, 1) * (height * width)
-    begin = ((up + by[:, :1]) * width + left + by[:, 1:])[:, None]  # (m, 1, 1)
-    begin = plane + begin + torch.arange(rows, device=x.device) * width  # (m, channels, rows)
+    plane = torch.arange(n * channels, device=x.device).view(n, channels, 1) * (height * width)
+    begin = ((up + by[:, :1]) * width + left + by[:, 1:])[:, None]  # (n, 1, 1)
+    begin = plane + begin + torch.arange(rows, device=x.device) * width  # (n, channels, rows)
     runs = wide.as_strided((wide.numel() - cols + 1, cols), (1, 1))
-    return x.index_copy(0, far, runs.index_select(0, begin.flatten()).view(some.shape))
+    return runs.index_select(0, begin.flatten()).view(x.shape)

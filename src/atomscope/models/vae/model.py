@@ -221,8 +221,7 @@ def load_net(state: ModelState) -> VAE:
         raise InputError(
             f"this checkpoint has format {state.meta['format']}, newer than {FORMAT}; update napari-atomscope"
         )
-    looks = any(name.startswith("encoder.glance.") for name in state.tensors)
-    spec = VAESpec(**{"glance": looks, **state.spec})  # older models looked once
+    spec = VAESpec(**{"glance": False, **state.spec})  # older models looked once
     facts = len(state.tensors.get("known_offset", ()))
     net = build(spec, (int(state.window[0]), int(state.window[1])), int(state.channels), conditions=facts)
     wanted = net.state_dict()
