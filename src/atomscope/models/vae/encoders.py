@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from atomscope.data.params import VAESpec
 from atomscope.models.layers import Convolution, Dense
-from atomscope.models.vae.glance import far_off, moved_back
+from atomscope.models.vae.glance import Glance
 from atomscope.models.vae.pose import Pose
 from atomscope.models.vae.rotations import BROADEST_TURN, quaternion_of
 
@@ -157,28 +157,14 @@ class Encoder(nn.Module):
         }
         self.sizes = {name: int(size) for name, size in sizes.items() if size or name.startswith("z")}
         self.largest = math.log(BROADEST / self.order) if leans else LOG_SD[1]
+        self.glance = Glance(window, channels, self.reach) if spec.translation and spec.glance else None
         self.knows = Dense(spec.hidden + conditions, spec.hidden) if conditions else None
         self.head = Dense(spec.hidden, sum(self.sizes.values()))
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Posterior:
         """Read standardised patches (n, channels, rows, cols), of which ``condition`` (n, conditions) is known."""
-        p = self.look(x, condition)
-        if p.shift is None or not self.spec.glance:
-            return p
-        far, by = far_off(p.shift, self.reach)  # (m,), (m, 2)
-        if not len(far):
-            return p._replace(gap=p.shift.new_zeros(len(x)))
-        first = p.shift[far]  # (m, 2)
-        again = self.look(moved_back(x[far], by), None if condition is None else condition[far])
-        assert again.shift is not None
-        again = again._replace(shift=by + again.shift)
-        unit = torch.tensor([r or 1.0 for r in self.reach], device=x.device)  # (2,): a curve has no rows
-        gap = ((first - again.shift.detach()) / unit).square().sum(1)  # (m,)
-        p = Posterior(*(a if b is None else a.index_copy(0, far, b) for a, b in zip(p, again, strict=True)))
-        return p._replace(gap=gap.new_zeros(len(x)).index_copy(0, far, gap))
-
-    def look(self, x: Tensor, condition: Tensor | None) -> Posterior:
-        """Read patches once; arguments as of the encoder itself."""
+        if self.glance is not None:
+            lies, by, x = self.glance(x)  # (n, 2), (n, 2), (n, channels, rows, cols)
         h = self.trunk(x)  # (n, hidden)
         if self.knows is not None:
             assert condition is not None
@@ -196,6 +182,9 @@ class Encoder(nn.Module):
             spread = said["shift_log_sd"].clamp(*LOG_SD)  # (n, 2)
             if self.reach[0] <= 0:  # a curve: no shift along its one row, and no doubt about it
                 spread = torch.cat((torch.full_like(spread[:, :1], -math.inf), spread[:, 1:]), 1)  # (n, 2)
+            if self.glance is not None:
+                shift = by + shift  # (n, 2)
+                p = p._replace(gap=self.glance.gap(lies, shift))
             p = p._replace(shift=shift, shift_log_sd=spread)
         if "log_scale" in said:
             log_scale = math.log(self.spec.max_scale) * torch.tanh(said["log_scale"][:, 0])  # (n,)

@@ -1,9 +1,9 @@
 """Looking twice: a patch whose object lies far off the middle is moved back, and read again.
 
 An object that may lie anywhere in a fifth of the window is hard to read: the angle that is easiest to learn is the
-direction in which it lies off the middle, and one half of the patches ends up upside down. So the first look only says
-where the object is. Where that is far off, the patch is moved back by whole pixels and read again; and what is found
-then teaches the first look. A patch near the middle is read once.
+direction in which it lies off the middle, and one half of the patches ends up upside down. So a small network only
+says where the object is. Where that is far off, the patch is moved back by whole pixels, then the encoder reads it; and
+what it finds teaches the first look.
 
 References
 ----------
@@ -13,27 +13,59 @@ M. Jaderberg, K. Simonyan, A. Zisserman and K. Kavukcuoglu, "Spatial transformer
 from __future__ import annotations
 
 import torch
-from torch import Tensor
-from torch.nn.functional import pad
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, pad
 
-#: Patches are moved by multiples of this part of the largest shift.
-STEP = 0.75
+from atomscope.models.layers import Dense
+
+#: Width of the network, and how far it looks, parts of the largest shift: an object's own centre is not known yet.
+WIDTH, FAR = 64, 1.3
+#: Patches are moved by multiples of this part of the largest shift: one near the middle stays as it is.
+STEP = 0.5
 
 
-def far_off(shift: Tensor, reach: tuple[float, float]) -> tuple[Tensor, Tensor]:
-    """Return which patches lie far off (m,), and by how many whole pixels these are to be moved back (m, 2).
+class Glance(nn.Module):
+    """Say where the object of a patch lies, and bring it near the middle.
 
     Parameters
     ----------
-    shift : Tensor, shape (n, 2), (row, col) px
-        Of the first look.
+    window : tuple of int
+        (rows, cols).
+    channels : int
     reach : tuple of float
         Largest shift, (row, col) px.
     """
-    step = torch.tensor([max(1, round(STEP * r)) for r in reach], device=shift.device)  # (2,)
-    by = torch.round(shift.detach() / step).long() * step  # (n, 2)
-    far = torch.nonzero((by != 0).any(1)).flatten()  # (m,)
-    return far, by[far]
+
+    def __init__(self, window: tuple[int, int], channels: int, reach: tuple[float, float]) -> None:
+        super().__init__()
+        self.reach = reach
+        self.read = Dense(channels * window[0] * window[1], WIDTH)
+        self.mix = Dense(WIDTH, WIDTH)
+        self.say = Dense(WIDTH, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Look at standardised patches (n, channels, rows, cols).
+
+        Returns
+        -------
+        lies : Tensor, shape (n, 2), (row, col) px
+            Where the objects lie.
+        by : Tensor, shape (n, 2), (row, col) px
+            By how many whole pixels the patches were moved back.
+        moved : Tensor, like ``x``
+        """
+        h = leaky_relu(self.read(x.flatten(1)), 0.1)  # (n, WIDTH)
+        h = leaky_relu(self.mix(h), 0.1)  # (n, WIDTH)
+        lies = FAR * torch.tensor(self.reach, device=x.device) * torch.tanh(self.say(h))  # (n, 2)
+        step = torch.tensor([max(1, round(STEP * r)) for r in self.reach], device=x.device)  # (2,)
+        by = torch.round(lies.detach() / step).long() * step  # (n, 2)
+        far = torch.nonzero((by != 0).any(1)).flatten()  # (m,)
+        return lies, by, x.index_copy(0, far, moved_back(x[far], by[far])) if len(far) else x
+
+    def gap(self, lies: Tensor, shift: Tensor) -> Tensor:
+        """Return how far the first look was from the shift (n, 2), squared, parts of the largest one; shape (n,)."""
+        unit = torch.tensor([r or 1.0 for r in self.reach], device=lies.device)  # (2,): a curve has no rows
+        return ((lies - shift.detach()) / unit).square().sum(1)
 
 
 def moved_back(x: Tensor, by: Tensor) -> Tensor:

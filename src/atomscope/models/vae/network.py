@@ -25,8 +25,8 @@ ANCHORS = 256
 NEAREST = 0.5
 
 
-#: Weights that begin small: pictures that are faint, latents near the prior.
-QUIET = ("encoder.head.weight", "decoder.draw.weight")
+#: Weights that begin small: pictures that are faint, latents near the prior, objects in the middle.
+QUIET = ("encoder.head.weight", "encoder.glance.say.weight", "decoder.draw.weight")
 #: The networks that draw, by name.
 DECODERS = {"canvas": CanvasDecoder, "coordinate": CoordinateDecoder, "cloud": CloudDecoder}
 
