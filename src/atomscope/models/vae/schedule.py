@@ -30,6 +30,8 @@ class Moment(NamedTuple):
     full_capacity : float or None
     copies : float
         Part of the run in which patches are read twice (see views.py); 0: no copies at all.
+    checks : bool
+        Whether poses are dreamt of and searched for at this step (see terms.py).
     """
 
     t: float
@@ -38,6 +40,7 @@ class Moment(NamedTuple):
     capacity: float | None = None
     full_capacity: float | None = None
     copies: float = 0.0
+    checks: bool = False
 
     @property
     def pose_weight(self) -> float:
@@ -50,14 +53,27 @@ class Moment(NamedTuple):
         return min(1.0, max(0.0, (self.t - 0.15) / 0.35))
 
 
-def moment(params: FitParams, t: float) -> Moment:
+#: Dreams and searches begin when there is something to be seen, and end; parts of the run.
+FIRST_CHECK, LAST_CHECK = 0.03, 0.85
+#: Where searches find less than this wrong, poses are checked at every so many steps only.
+RIGHT, SELDOM = 0.02, 4
+
+
+def check_every(rows: list[dict[str, float]]) -> int:
+    """Return at every how many steps of the next epoch poses are checked, from the history so far."""
+    return SELDOM if rows and rows[-1].get("pose_search", 1.0) < RIGHT else 1
+
+
+def moment(params: FitParams, t: float, checks: bool = True) -> Moment:
     """Return the moment of a run at the part ``t`` of it.
 
     The KL grows over ``kl_ramp`` of the run; a capacity over twice as long.
     """
+    checks = checks and params.turned_copies > 0 and FIRST_CHECK <= t < LAST_CHECK
     ramp = 1.0 if params.kl_ramp <= 0 else min(1.0, t / params.kl_ramp + 0.01)
     allowed = None if params.capacity is None else params.capacity * min(1.0, t / max(2 * params.kl_ramp, 1e-9))
-    return Moment(t, params.kl_weight * ramp, params.kl_weight, allowed, params.capacity, params.turned_copies)
+    weight = params.kl_weight
+    return Moment(t, weight * ramp, weight, allowed, params.capacity, params.turned_copies, checks)
 
 
 def the_end(params: FitParams) -> Moment:

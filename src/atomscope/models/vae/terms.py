@@ -36,8 +36,6 @@ CLASS_PRICE = 0.1
 DREAM_PRICE, LATE_DREAM_PRICE = 0.3, 0.045
 #: Price of a pose that a search finds wrong, and of a first look that is off.
 SEARCH_PRICE, GLANCE_PRICE = 0.3, 0.3
-#: Dreams and searches begin when there is something to be seen, and end; parts of the run.
-FIRST_DREAM, LAST_DREAM = 0.03, 0.9
 #: Part of a batch that dreams, and one patch in so many for which poses are searched.
 DREAMERS, SEARCHED = 0.5, 25
 #: Price of the wrong one of equivalent angles, against nats a pixel.
@@ -152,7 +150,7 @@ def _lean(s: Scene) -> Tensor | None:
 
 
 def _pose_dreams(s: Scene) -> Tensor | None:
-    if not (s.learning and s.at.copies and FIRST_DREAM <= s.at.t < LAST_DREAM) or s.net.spec.predicts:
+    if not (s.learning and s.at.checks) or s.net.spec.predicts:
         return None
     some = slice(0, max(1, int(DREAMERS * len(s.wanted))))
     condition = None if s.condition is None else s.condition[some]
@@ -160,7 +158,7 @@ def _pose_dreams(s: Scene) -> Tensor | None:
 
 
 def _search(s: Scene) -> Tensor | None:
-    if not (s.learning and FIRST_DREAM <= s.at.t < s.at.copies):
+    if not (s.learning and s.at.checks):
         return None
     few = slice(None, None, SEARCHED)
     return search_error(s.net, s.wanted[few], s.code(few).detach(), s.p.part(few).pose)

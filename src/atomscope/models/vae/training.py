@@ -21,7 +21,7 @@ from atomscope.models.vae.gauge import settle
 from atomscope.models.vae.known import Known, known
 from atomscope.models.vae.model import Model, load_net
 from atomscope.models.vae.network import VAE
-from atomscope.models.vae.schedule import moment, the_end
+from atomscope.models.vae.schedule import Moment, check_every, moment, the_end
 from atomscope.models.vae.sorting import SORTED, Sorting
 from atomscope.models.vae.step import losses
 
@@ -61,15 +61,15 @@ class Training:
         start = time.perf_counter()
         # A generator an epoch: the randomness of an epoch depends on the seed and its number alone.
         generator = torch.Generator().manual_seed(self.params.seed * 1_000_003 + self.epoch + 1)
-        sums: dict[str, torch.Tensor] = {}
-        steps, lr = 0, 0.0
-        for x, index in self.batches.epoch(self.epoch):
+        sums: dict[str, list[torch.Tensor]] = {}
+        lr, every = 0.0, check_every(self.rows)
+        for steps, (x, index) in enumerate(self.batches.epoch(self.epoch)):
             if should_stop is not None and should_stop():
                 return False
             t = (self.epoch + steps / self.batches.steps) / self.epochs
-            lr = self.step(x, self.sort(x, known(self.given, index), index, t), t, generator, sums)
-            steps += 1
-        row = {name: float(total) / steps for name, total in sums.items()}
+            now = moment(self.params, t, checks=steps % every == 0)
+            lr = self.step(x, self.sort(x, known(self.given, index), index, t), now, generator, sums)
+        row = {name: float(torch.stack(each).mean()) for name, each in sums.items()}
         if not math.isfinite(row["loss"]):
             raise TrainingError(
                 f"the loss is no longer finite in epoch {self.epoch + 1}; lower learning_rate "
@@ -85,17 +85,17 @@ class Training:
         return True
 
     def step(
-        self, x: torch.Tensor, of: Known, t: float, generator: torch.Generator, sums: dict[str, torch.Tensor]
+        self, x: torch.Tensor, of: Known, at: Moment, generator: torch.Generator, sums: dict[str, list[torch.Tensor]]
     ) -> float:
-        """Make one step on a batch at the fraction ``t`` of the run; add its losses to ``sums``."""
-        lr = rate(self.params.schedule, t, self.params.learning_rate)
+        """Make one step on a batch at a moment of the run; add its losses to ``sums``."""
+        lr = rate(self.params.schedule, at.t, self.params.learning_rate)
         x, of = self.quarter_turn(x.to(self.device), of.to(self.device), generator)
         with precision(self.params.precision, self.device):
-            loss, parts = losses(self.net, x, of, moment(self.params, t), generator)
+            loss, parts = losses(self.net, x, of, at, generator)
         loss.backward()
         self.optimizer.step(lr)
         for name, part in parts.items():
-            sums[name] = sums.get(name, 0) + part
+            sums.setdefault(name, []).append(part)
         return lr
 
     def sort(self, x: torch.Tensor, of: Known, index: np.ndarray, t: float) -> Known:
