@@ -149,6 +149,7 @@ def _start(spec: VAESpec, batches: Batches, params: FitParams, init: Model | Non
         check_same(spec, (batches.channels, *batches.window), *came, "init")
         net = copy.deepcopy(init.net)
         open_gauge(net)  # the same model
+        net.doubt.zero_()
         net.idle.zero_()
         return net
     facts = None if given is None or not spec.conditions else given.condition

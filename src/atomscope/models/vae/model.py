@@ -226,6 +226,7 @@ def load_net(state: ModelState) -> VAE:
     net = build(spec, (int(state.window[0]), int(state.window[1])), int(state.channels), conditions=facts)
     wanted = net.state_dict()
     came = {name: t for name, t in state.tensors.items() if not name.startswith(("optimizer.", "best."))}
+    came.setdefault("doubt", np.zeros(3, np.float32))  # older models took their encoder at its word
     wrong = [f"{name} is missing" for name in wanted if name not in came]
     wrong += [f"{name} is unknown" for name in came if name not in wanted]
     for name, t in came.items():

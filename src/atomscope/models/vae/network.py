@@ -70,6 +70,7 @@ class VAE(nn.Module):
     magnified: Tensor
     turn_at: Tensor
     turn: Tensor
+    doubt: Tensor
     idle: Tensor
     idle_at: Tensor
     known_offset: Tensor
@@ -92,6 +93,7 @@ class VAE(nn.Module):
             self.register_buffer("magnified", torch.zeros(spec.hidden + 1))
         self.register_buffer("turn_at", torch.zeros(ANCHORS, self.layout.size))
         self.register_buffer("turn", torch.zeros(ANCHORS))  # rad
+        self.register_buffer("doubt", torch.zeros(3))  # see doubt.py
         self.register_buffer("idle", torch.zeros(spec.latent_dim))  # 1: this latent says nothing
         self.register_buffer("idle_at", torch.zeros(spec.latent_dim))
         if conditions:
@@ -142,8 +144,7 @@ class VAE(nn.Module):
         """Return the logarithm of how large codes (n, code) are drawn on the canvas; (n,); None where none is."""
         if self.training or not self.spec.scaling or not bool(self.magnified.any()):
             return None
-        h = self.features(code)  # (n, hidden)
-        return h @ self.magnified[:-1] + self.magnified[-1]  # (n,)
+        return self.features(code) @ self.magnified[:-1] + self.magnified[-1]  # (n,)
 
     def own_turn(self, code: Tensor) -> Tensor | None:
         """Return by how much the drawing of codes (n, code) is turned; (n,), rad; None where none is.
@@ -159,7 +160,7 @@ class VAE(nn.Module):
         p = self.encoder(x, condition)
         if self.training:
             return p if p.lean is None else choose(p, self.order)
-        p = p._replace(z=torch.where(self.idle > 0, self.idle_at, p.z))
+        p = doubted(p._replace(z=torch.where(self.idle > 0, self.idle_at, p.z)), self.doubt)
         if self.spec.decoder == "cloud":
             p = found(self, x, p, condition)
         if p.shift is None and p.angle is None and p.log_scale is None:
@@ -212,6 +213,15 @@ def build(spec: VAESpec, window: tuple[int, int], channels: int, seed: int = 0, 
 def wrap(angle: Tensor) -> Tensor:
     """Bring angles to (-pi, pi]."""
     return math.pi - torch.remainder(math.pi - angle, 2 * math.pi)
+
+
+def doubted(p: Posterior, factors: Tensor) -> Posterior:
+    """Return a posterior whose pose is as uncertain as it was measured to be; logarithms of three factors."""
+    if p.angle_log_sd is not None:
+        p = p._replace(angle_log_sd=p.angle_log_sd + factors[0])
+    if p.shift_log_sd is not None:
+        p = p._replace(shift_log_sd=p.shift_log_sd + factors[1])
+    return p if p.scale_log_sd is None else p._replace(scale_log_sd=p.scale_log_sd + factors[2])
 
 
 def choose(p: Posterior, order: int) -> Posterior:

@@ -17,6 +17,7 @@ from atomscope.models.adam import Adam, rate
 from atomscope.models.device import precision
 from atomscope.models.fallback import placed, survives
 from atomscope.models.vae.batches import Batches
+from atomscope.models.vae.doubt import settle_doubt
 from atomscope.models.vae.gauge import settle
 from atomscope.models.vae.known import Known, known
 from atomscope.models.vae.model import Model, load_net
@@ -145,7 +146,11 @@ class Training:
             self.net.load_state_dict(self.kept)
             self.kept = {}
         index = self.batches.train[:: max(1, len(self.batches.train) // self.batches.most(20_000))]
-        settle(self.net, [(x, known(self.given, k)) for x, k in self.batches.take(index)])
+        some = [(x, known(self.given, k)) for x, k in self.batches.take(index)]
+        settle(self.net, some)
+        self.net.eval()
+        settle_doubt(self.net, some)
+        self.net.train()
 
     def model(self, stopped: bool = False) -> Model:
         """Return the model as it is now."""
