@@ -49,15 +49,20 @@ def dreamt(net: VAE, code: Tensor, pose: Pose, generator: torch.Generator) -> Te
     return net.standardise(net.likelihood.scatter(mean, net.noise_var, net.scale, generator))
 
 
-def pose_error(net: VAE, code: Tensor, condition: Tensor | None, generator: torch.Generator) -> Tensor:
+def pose_error(
+    net: VAE, code: Tensor, condition: Tensor | None, generator: torch.Generator, latents: float = 0.0
+) -> Tensor:
     """Return how wrong the encoder is of the pose of dreams of these codes (n, code), mean, scalar.
 
     1 - cos of angles (up to the symmetry of the patches), and squares of shifts, in parts of the largest one, and of
-    log scales; with them how far the first look was off.
+    log scales; with them how far the first look was off, and squares of differences of the latents, of this weight: one
+    shape has the same latents in every pose.
     """
     pose = anywhere(net, len(code), generator)
     p = net.encoder(dreamt(net, code, pose, generator), condition)
     error = off(net, p.pose, pose)  # (n,)
+    if latents:
+        error = error + latents * (p.z - code[:, : net.spec.latent_dim]).square().sum(1)  # (n,)
     return (error if p.gap is None else error + p.gap).mean()
 
 

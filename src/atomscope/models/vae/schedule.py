@@ -12,6 +12,8 @@ from atomscope.data.params import FitParams
 
 #: Weight of the pose loss of the turned copies, nats a pixel, where the training starts; it falls to 0.
 POSE_WEIGHT = 0.3
+#: Weight of a squared difference of latents, prior standard deviations, against 1 - cos of a difference of angles.
+LATENT_WEIGHT = 0.25
 
 
 class Moment(NamedTuple):
@@ -46,6 +48,11 @@ class Moment(NamedTuple):
     def pose_weight(self) -> float:
         """Weight of the pose loss of the turned copies now."""
         return POSE_WEIGHT * (1 - self.t / self.copies) if self.t < self.copies else 0.0
+
+    @property
+    def latent_weight(self) -> float:
+        """Weight of latents that differ between poses, in dreams: first the pose is found, then it leaves the latents."""
+        return LATENT_WEIGHT * min(1.0, max(0.0, (self.t - 0.35) / 0.15))
 
     @property
     def walls(self) -> float:

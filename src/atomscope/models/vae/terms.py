@@ -33,7 +33,7 @@ LABEL_PRICE = 0.2
 #: Price of classes that are not those that the drawings say, against nats a pixel.
 CLASS_PRICE = 0.1
 #: Price of a pose of a dream that is wrong, nats a value, where the training starts, and from where it is half done.
-DREAM_PRICE, LATE_DREAM_PRICE = 0.3, 0.045
+DREAM_PRICE, LATE_DREAM_PRICE = 0.3, 0.1
 #: Price of a pose that a search finds wrong, and of a first look that is off.
 SEARCH_PRICE, GLANCE_PRICE = 0.3, 0.3
 #: Part of a batch that dreams, and one patch in so many for which poses are searched.
@@ -154,7 +154,7 @@ def _pose_dreams(s: Scene) -> Tensor | None:
         return None
     some = slice(0, max(1, int(DREAMERS * len(s.wanted))))
     condition = None if s.condition is None else s.condition[some]
-    return pose_error(s.net, s.code(some).detach(), condition, s.generator)
+    return pose_error(s.net, s.code(some).detach(), condition, s.generator, s.at.latent_weight)
 
 
 def _search(s: Scene) -> Tensor | None:
