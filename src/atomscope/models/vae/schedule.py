@@ -51,7 +51,7 @@ class Moment(NamedTuple):
 
     @property
     def latent_weight(self) -> float:
-        """Weight of latents that differ between poses, in dreams: first the pose is found, then it leaves the latents."""
+        """Weight of latents that differ between poses of a dream: the pose is found first, then leaves the latents."""
         return LATENT_WEIGHT * min(1.0, max(0.0, (self.t - 0.35) / 0.15))
 
     @property
