@@ -55,7 +55,10 @@ def RTSVAE(**fields: Any) -> VAESpec:  # noqa: N802
 
     Any subset of the pose is a model: ``RTSVAE(rotation=False)`` has shift and scale, for curves as well.
     """
-    return VAESpec(**{"rotation": True, "translation": True, "scaling": True, "max_shift": 0.25, **fields})
+    turns = fields.get("rotation", True)
+    return VAESpec(
+        **{"rotation": True, "translation": True, "scaling": True, "max_shift": 0.25, "glance": turns, **fields}
+    )
 
 
 def JVAE(classes: int = 3, **fields: Any) -> VAESpec:  # noqa: N802
@@ -82,7 +85,7 @@ def JVAE(classes: int = 3, **fields: Any) -> VAESpec:  # noqa: N802
 
 def JRVAE(classes: int = 3, **fields: Any) -> VAESpec:  # noqa: N802
     """Return a joint rVAE: a discrete class, an angle and a shift beside the latents; see :func:`JVAE`."""
-    return RVAE(**{"classes": classes, **fields})
+    return RVAE(**{"classes": classes, "glance": True, **fields})
 
 
 def DelayVAE(**fields: Any) -> VAESpec:  # noqa: N802

@@ -60,9 +60,10 @@ class VAESpec(Params):
         le=0.5,
     )
     glance: bool = field(
-        True,
+        False,
         "Look twice",
-        "Say roughly where the object lies, then read the patch again from there: for shifts of many pixels.",
+        "For objects that lie anywhere in their window: bring them to its middle before they are read, and in long runs "
+        "search for poses that fit better. Slower.",
         advanced=True,
     )
     max_scale: float = field(

@@ -150,7 +150,7 @@ def _lean(s: Scene) -> Tensor | None:
 
 
 def _pose_dreams(s: Scene) -> Tensor | None:
-    if not (s.learning and s.at.checks) or s.net.spec.predicts:
+    if not (s.learning and s.at.dreams) or s.net.spec.predicts:
         return None
     some = slice(0, max(1, int(DREAMERS * len(s.wanted))))
     condition = None if s.condition is None else s.condition[some]
@@ -158,7 +158,7 @@ def _pose_dreams(s: Scene) -> Tensor | None:
 
 
 def _search(s: Scene) -> Tensor | None:
-    if not (s.learning and s.at.checks):
+    if not (s.learning and s.at.searches):
         return None
     few = slice(None, None, SEARCHED)
     return search_error(s.net, s.wanted[few], s.code(few).detach(), s.p.part(few).pose)
@@ -168,8 +168,8 @@ def _glance(s: Scene) -> Tensor | None:
     return s.p.gap.mean() if s.p.gap is not None and s.learning else None
 
 
-def _turns(spec: VAESpec) -> bool:
-    return spec.decoder != "cloud" and (spec.rotation or spec.translation or spec.scaling)
+def _checked(spec: VAESpec) -> bool:
+    return spec.glance and spec.decoder != "cloud" and (spec.rotation or spec.translation or spec.scaling)
 
 
 def _dream_price(s: Scene) -> float:
@@ -186,7 +186,7 @@ TERMS = (
     Term("", lambda spec: bool(spec.conditions), _known, lambda s: KNOWN_PRICE),
     Term("", lambda spec: spec.rotation and (spec.symmetry or 1) > 1, _lean, lambda s: LEAN_PRICE),
     Term("", lambda spec: spec.translation and spec.glance, _glance, lambda s: GLANCE_PRICE),
-    Term("pose_dream", _turns, _pose_dreams, _dream_price),
+    Term("pose_dream", _checked, _pose_dreams, _dream_price),
     Term(
         "pose_search",
         lambda spec: _turns(spec) and (spec.rotation or spec.translation),

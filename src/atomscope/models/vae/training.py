@@ -63,12 +63,12 @@ class Training:
         # A generator an epoch: the randomness of an epoch depends on the seed and its number alone.
         generator = torch.Generator().manual_seed(self.params.seed * 1_000_003 + self.epoch + 1)
         sums: dict[str, list[torch.Tensor]] = {}
-        lr, every = 0.0, check_every(self.rows)
+        lr, every = 0.0, check_every(self.rows, self.epochs * self.batches.steps)
         for steps, (x, index) in enumerate(self.batches.epoch(self.epoch)):
             if should_stop is not None and should_stop():
                 return False
             t = (self.epoch + steps / self.batches.steps) / self.epochs
-            now = moment(self.params, t, checks=steps % every == 0)
+            now = moment(self.params, t, checks=every > 0 and steps % every == 0)
             lr = self.step(x, self.sort(x, known(self.given, index), index, t), now, generator, sums)
         row = {name: float(torch.stack(each).mean()) for name, each in sums.items()}
         if not math.isfinite(row["loss"]):
