@@ -189,7 +189,7 @@ TERMS = (
     Term("pose_dream", _checked, _pose_dreams, _dream_price),
     Term(
         "pose_search",
-        lambda spec: _turns(spec) and (spec.rotation or spec.translation),
+        _checked,
         _search,
         lambda s: SEARCH_PRICE,
     ),
