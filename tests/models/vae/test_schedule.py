@@ -31,10 +31,12 @@ def test_rates_rise_and_fall_as_they_are_called():
 
 
 def test_poses_are_checked_seldom_once_searches_find_nothing_wrong():
-    assert check_every([], 5000) == 1
-    assert check_every([{"pose_search": 0.4}], 5000) == 1
-    assert check_every([{"pose_search": 0.001}], 5000) > 1
-    assert check_every([], 300) == 0
+    wrong, right = [{"pose_search": 0.4}], [{"pose_search": 0.001}]
+    assert check_every([], 50, 5000) == 1
+    assert check_every(20 * wrong, 50, 5000) == 1
+    assert check_every(20 * right, 50, 5000) > 1
+    assert check_every(2 * right, 50, 5000) == 1  # there is no picture yet
+    assert check_every([], 50, 300) == 0
     assert not moment(FitParams(turned_copies=0.0), 0.5).checks
 
 

@@ -86,8 +86,8 @@ def JVAE(classes: int = 3, **fields: Any) -> VAESpec:  # noqa: N802
 def JRVAE(classes: int = 3, **fields: Any) -> VAESpec:  # noqa: N802
     """Return a joint rVAE: a discrete class, an angle and a shift beside the latents; see :func:`JVAE`.
 
-    Without labels it looks twice and checks its poses: a class that is two motifs, one of them upside down, is a minimum
-    that it would not leave. Labels do that by themselves, and short runs are better without.
+    Without labels it looks twice and checks its poses: a class that is two motifs is a minimum that it would not leave.
+    Labels do that by themselves, and short runs are better without.
     """
     return RVAE(**{"classes": classes, "glance": fields.get("labels") is None, **fields})
 

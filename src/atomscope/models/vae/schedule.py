@@ -50,16 +50,6 @@ class Moment(NamedTuple):
         return POSE_WEIGHT * (1 - self.t / self.copies) if self.t < self.copies else 0.0
 
     @property
-    def dreams(self) -> bool:
-        """Whether dreams are read at this step."""
-        return self.checks and self.t >= FIRST_DREAM
-
-    @property
-    def searches(self) -> bool:
-        """Whether poses are searched for at this step."""
-        return self.checks and self.t >= FIRST_SEARCH
-
-    @property
     def latent_weight(self) -> float:
         """Weight of latents that differ between poses of a dream: the pose is found first, then leaves the latents."""
         return LATENT_WEIGHT * min(1.0, max(0.0, (self.t - 0.35) / 0.15))
@@ -70,28 +60,29 @@ class Moment(NamedTuple):
         return min(1.0, max(0.0, (self.t - 0.15) / 0.35))
 
 
-#: Dreams begin when there is something to be seen, searches when drawings are better than none: what fits a drawing of
-#: nothing best is noise, and teaches noise. Both end before the run does. Parts of the run.
-FIRST_DREAM, FIRST_SEARCH, LAST_CHECK = 0.03, 0.05, 0.85
+#: Dreams and searches begin when there is something to be seen, and end; parts of the run.
+FIRST_CHECK, LAST_CHECK = 0.03, 0.85
 #: A run of fewer steps has no time to recover from what its first drawings suggest: its poses are not checked.
 LONG = 1500
-#: Where searches find less than this wrong, poses are checked at every so many steps only.
-RIGHT, SELDOM = 0.02, 4
+#: Where searches find less than this wrong, poses are checked at every so many steps only; not before this part of the
+#: run: while there is no picture yet nothing is found wrong either.
+RIGHT, SELDOM, FORMED = 0.02, 4, 0.25
 
 
-def check_every(rows: list[dict[str, float]], steps: int) -> int:
+def check_every(rows: list[dict[str, float]], epochs: int, steps: int) -> int:
     """Return at every how many steps of the next epoch poses are checked; 0: never.
 
     Parameters
     ----------
     rows : list of dict
         The history so far.
-    steps : int
+    epochs, steps : int
         Of the whole run.
     """
     if steps < LONG:
         return 0
-    return SELDOM if rows and rows[-1].get("pose_search", 1.0) < RIGHT else 1
+    right = len(rows) > FORMED * epochs and rows[-1].get("pose_search", 1.0) < RIGHT
+    return SELDOM if right else 1
 
 
 def moment(params: FitParams, t: float, checks: bool = True) -> Moment:
@@ -99,7 +90,7 @@ def moment(params: FitParams, t: float, checks: bool = True) -> Moment:
 
     The KL grows over ``kl_ramp`` of the run; a capacity over twice as long.
     """
-    checks = checks and params.turned_copies > 0 and t < LAST_CHECK
+    checks = checks and params.turned_copies > 0 and FIRST_CHECK <= t < LAST_CHECK
     ramp = 1.0 if params.kl_ramp <= 0 else min(1.0, t / params.kl_ramp + 0.01)
     allowed = None if params.capacity is None else params.capacity * min(1.0, t / max(2 * params.kl_ramp, 1e-9))
     weight = params.kl_weight

@@ -150,7 +150,7 @@ def _lean(s: Scene) -> Tensor | None:
 
 
 def _pose_dreams(s: Scene) -> Tensor | None:
-    if not (s.learning and s.at.dreams) or s.net.spec.predicts:
+    if not (s.learning and s.at.checks) or s.net.spec.predicts:
         return None
     some = slice(0, max(1, int(DREAMERS * len(s.wanted))))
     condition = None if s.condition is None else s.condition[some]
@@ -158,7 +158,7 @@ def _pose_dreams(s: Scene) -> Tensor | None:
 
 
 def _search(s: Scene) -> Tensor | None:
-    if not (s.learning and s.at.searches):
+    if not (s.learning and s.at.checks):
         return None
     few = slice(None, None, SEARCHED)
     return search_error(s.net, s.wanted[few], s.code(few).detach(), s.p.part(few).pose)

@@ -63,7 +63,7 @@ class Training:
         # A generator an epoch: the randomness of an epoch depends on the seed and its number alone.
         generator = torch.Generator().manual_seed(self.params.seed * 1_000_003 + self.epoch + 1)
         sums: dict[str, list[torch.Tensor]] = {}
-        lr, every = 0.0, check_every(self.rows, self.epochs * self.batches.steps)
+        lr, every = 0.0, check_every(self.rows, self.epochs, self.epochs * self.batches.steps)
         for steps, (x, index) in enumerate(self.batches.epoch(self.epoch)):
             if should_stop is not None and should_stop():
                 return False
