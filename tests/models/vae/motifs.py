@@ -111,6 +111,9 @@ def jammalamadaka(a: np.ndarray, b: np.ndarray, motif: np.ndarray) -> float:
 
 def explained_by_angle(z: np.ndarray, truth: Truth) -> float:
     """Return the part of a latent's variance within the motifs that the true angle explains (R2), the worst one's."""
+    z = z[:, z.var(0) > 1e-6]  # a latent that says nothing is one number
+    if not z.shape[1]:
+        return 0.0
     half = len(z) // 2
     error, total = np.zeros(z.shape[1]), np.zeros(z.shape[1])
     for m in np.unique(truth.motif):
