@@ -39,6 +39,9 @@ class Glance(nn.Module):
     def __init__(self, window: tuple[int, int], channels: int, reach: tuple[float, float]) -> None:
         super().__init__()
         self.reach = reach
+        self.steps = [max(1, round(STEP * r)) for r in reach]  # px
+        row, col = (step * round(FAR * r / step) for step, r in zip(self.steps, reach, strict=True))
+        self.far = (row, col)  # px
         self.read = Dense(channels * window[0] * window[1], WIDTH)
         self.mix = Dense(WIDTH, WIDTH)
         self.say = Dense(WIDTH, 2)
@@ -57,10 +60,9 @@ class Glance(nn.Module):
         h = leaky_relu(self.read(x.flatten(1)), 0.1)  # (n, WIDTH)
         h = leaky_relu(self.mix(h), 0.1)  # (n, WIDTH)
         lies = FAR * torch.tensor(self.reach, device=x.device) * torch.tanh(self.say(h))  # (n, 2)
-        step = torch.tensor([max(1, round(STEP * r)) for r in self.reach], device=x.device)  # (2,)
+        step = torch.tensor(self.steps, device=x.device)  # (2,)
         by = torch.round(lies.detach() / step).long() * step  # (n, 2)
-        far = torch.nonzero((by != 0).any(1)).flatten()  # (m,)
-        return lies, by, x.index_copy(0, far, moved_back(x[far], by[far])) if len(far) else x
+        return lies, by, moved_back(x, by, self.far)
 
     def gap(self, lies: Tensor, shift: Tensor) -> Tensor:
         """Return how far the first look was from the shift (n, 2), squared, parts of the largest one; shape (n,)."""
@@ -68,14 +70,21 @@ class Glance(nn.Module):
         return ((lies - shift.detach()) / unit).square().sum(1)
 
 
-def moved_back(x: Tensor, by: Tensor) -> Tensor:
-    """Return patches (n, channels, rows, cols) moved by -``by`` (n, 2), whole pixels; what comes in is 0."""
-    (n, channels, rows, cols), (up, left) = x.shape, by.abs().amax(0).tolist()
-    wide = pad(x, (left, left, up, up))  # (n, channels, height, width)
-    height, width = wide.shape[2:]
-    # A row of a moved patch is a run of numbers of the padded ones: rows are picked by where they begin.
-    plane = torch.arange(n * channels, device=x.device).view(n, channels, 1) * (height * width)
-    begin = ((up + by[:, :1]) * width + left + by[:, 1:])[:, None]  # (n, 1, 1)
-    begin = plane + begin + torch.arange(rows, device=x.device) * width  # (n, channels, rows)
-    runs = wide.as_strided((wide.numel() - cols + 1, cols), (1, 1))
-    return runs.index_select(0, begin.flatten()).view(x.shape)
+def moved_back(x: Tensor, by: Tensor, far: tuple[int, int]) -> Tensor:
+    """Return patches moved back by whole pixels; what comes in is 0.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, channels, rows, cols)
+    by : Tensor, shape (n, 2), int64, (row, col) px
+        Patches are moved by -``by``.
+    far : tuple of int
+        The largest of these numbers that there may be, (row, col).
+    """
+    (up, left), (channels, rows, cols) = far, x.shape[1:]
+    wide = pad(x, (left, left, up, up)).flatten(2)  # (n, channels, height * width)
+    width = cols + 2 * left
+    row, col = torch.arange(rows, device=x.device)[:, None], torch.arange(cols, device=x.device)  # (rows, 1), (cols,)
+    begin = (up + by[:, :1]) * width + left + by[:, 1:]  # (n, 1)
+    at = begin + (row * width + col).flatten()  # (n, rows * cols)
+    return wide.gather(2, at[:, None].expand(-1, channels, -1)).view(x.shape)

@@ -193,7 +193,8 @@ class Model:
         meta = {
             "format": FORMAT,
             **self.meta,
-            "history": self.history.table.to_dict("records"),
+            # A loss that an epoch does not have is left out: JSON has no NaN.
+            "history": [{k: v for k, v in row.items() if v == v} for row in self.history.table.to_dict("records")],
             "stopped": self.history.stopped,
         }
         return ModelState(self.spec.model_dump(), self.window, self.channels, tensors, meta)

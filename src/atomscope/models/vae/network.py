@@ -142,7 +142,7 @@ class VAE(nn.Module):
 
     def own_scale(self, code: Tensor) -> Tensor | None:
         """Return the logarithm of how large codes (n, code) are drawn on the canvas; (n,); None where none is."""
-        if self.training or not self.spec.scaling or not bool(self.magnified.any()):
+        if self.training or not self.spec.scaling:
             return None
         return self.features(code) @ self.magnified[:-1] + self.magnified[-1]  # (n,)
 
