@@ -21,6 +21,7 @@ from torch import Tensor
 from atomscope.models.vae.codes import mean_code
 from atomscope.models.vae.dreams import dreamt
 from atomscope.models.vae.encoders import Posterior
+from atomscope.models.vae.gauge import read_known
 from atomscope.models.vae.known import Known
 from atomscope.models.vae.network import VAE, wrap
 
@@ -50,9 +51,7 @@ def settle_doubt(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:
     ratios: list[list[Tensor]] = [[], [], []]
     count = 0
     for x, known in batches:
-        known = known.to(net.offset.device)
-        condition = net.standardise_known(known.condition)  # (n, conditions)
-        true = net.encode(net.standardise(x.to(net.offset.device)), condition)
+        true, condition = read_known(net.encode, net, x, known)
         said = net.encode(dreamt(net, mean_code(true, condition), true.pose, generator), condition)
         for all_of_it, some in zip(ratios, missed(net, true, said), strict=True):
             all_of_it.append(some)

@@ -19,9 +19,8 @@ from torch import Tensor
 
 from atomscope.models.vae.network import VAE
 from atomscope.models.vae.pose import Pose
+from atomscope.models.vae.views import SCALE_WEIGHT
 
-#: Weight of a squared difference of log scales, against 1 - cos of a difference of angles.
-SCALE_WEIGHT = 10.0
 #: Magnifications of dreams: up to this part of the largest one, logarithms.
 STRETCH = 0.85
 

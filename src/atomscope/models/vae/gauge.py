@@ -60,7 +60,7 @@ def settle(net: VAE, batches: Sequence[tuple[Tensor, Known]]) -> None:
 def settle_order(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:
     """Sort the latents by how much they say: z1 has the means of the largest variance."""
     n = net.spec.latent_dim
-    read = [_read(net.encoder, net, x, known)[0].z for x, known in batches]
+    read = [read_known(net.encoder, net, x, known)[0].z for x, known in batches]
     if n < 2 or not read:
         return
     said = torch.cat(read).var(0, correction=0)  # (latent,)
@@ -88,7 +88,7 @@ def settle_idle(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:
     Y. Burda, R. Grosse and R. Salakhutdinov, "Importance weighted autoencoders", ICLR 2016, section 5.2.
     """
     net.idle.zero_()
-    read = [_read(net.encoder, net, x, known)[0] for x, known in batches]
+    read = [read_known(net.encoder, net, x, known)[0] for x, known in batches]
     if not net.spec.latent_dim or not read:
         return
     z, sd = torch.cat([p.z for p in read]), torch.cat([p.z_log_sd.exp() for p in read])  # (all, latent) twice
@@ -120,7 +120,7 @@ def settle_centres(net: VAE, batches: Iterable[tuple[Tensor, Known]], ridge: flo
     features: list[Tensor] = []
     wanted: list[Tensor] = []
     for x, known in batches:
-        p, condition = _read(net.encode, net, x, known)
+        p, condition = read_known(net.encode, net, x, known)
         if p.shift is None:
             break
         features.append(_features(net, p, condition, len(features)))  # (n, hidden + 1)
@@ -143,7 +143,7 @@ def settle_scales(net: VAE, batches: Iterable[tuple[Tensor, Known]], ridge: floa
     features: list[Tensor] = []
     wanted: list[Tensor] = []
     for x, known in batches:
-        p, condition = _read(net.encode, net, x, known)
+        p, condition = read_known(net.encode, net, x, known)
         assert p.log_scale is not None
         features.append(_features(net, p, condition, len(features)))  # (n, hidden + 1)
         wanted.append(-p.log_scale.double().cpu())  # (n,)
@@ -197,7 +197,7 @@ def settle_turns(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:
     net.turn.zero_()
     if not (net.spec.rotation and net.layout.size):
         return
-    read = [_read(net.encode, net, x, known) for x, known in batches]
+    read = [read_known(net.encode, net, x, known) for x, known in batches]
     z = torch.cat([mean_code(p, condition) for p, condition in read])  # (all, code)
     if len(z) < FEWEST:
         return
@@ -213,7 +213,7 @@ def settle_turns(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:
     net.turn.copy_(turns[repeat])
 
 
-def _read(
+def read_known(
     reader: Callable[[Tensor, Tensor | None], Posterior], net: VAE, x: Tensor, known: Known
 ) -> tuple[Posterior, Tensor | None]:
     """Return the posterior of patches in their own units, and what is known of them, standardised."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from atomscope.data.params import FitParams
+from atomscope.models.vae.views import LATENT_WEIGHT
 
 #: Weight of the pose loss of the turned copies, nats a pixel, where the training starts; it falls to 0.
 POSE_WEIGHT = 0.3
-#: Weight of a squared difference of latents, prior standard deviations, against 1 - cos of a difference of angles.
-LATENT_WEIGHT = 0.25
 
 
 class Moment(NamedTuple):

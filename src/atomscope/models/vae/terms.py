@@ -32,7 +32,7 @@ KNOWN_PRICE = 1.0
 LABEL_PRICE = 0.2
 #: Price of classes that are not those that the drawings say, against nats a pixel.
 CLASS_PRICE = 0.1
-#: Price of a pose of a dream that is wrong, nats a value, where the training starts, and from where it is half done.
+#: Price of a pose of a dream that is wrong, nats a value: where the training starts, and the least that it falls to.
 DREAM_PRICE, LATE_DREAM_PRICE = 0.3, 0.1
 #: Price of a pose that a search finds wrong, and of a first look that is off.
 SEARCH_PRICE, GLANCE_PRICE = 0.3, 0.3
@@ -187,12 +187,7 @@ TERMS = (
     Term("", lambda spec: spec.rotation and (spec.symmetry or 1) > 1, _lean, lambda s: LEAN_PRICE),
     Term("", lambda spec: spec.translation and spec.glance, _glance, lambda s: GLANCE_PRICE),
     Term("pose_dream", _checked, _pose_dreams, _dream_price),
-    Term(
-        "pose_search",
-        _checked,
-        _search,
-        lambda s: SEARCH_PRICE,
-    ),
+    Term("pose_search", _checked, _search, lambda s: SEARCH_PRICE),
     Term("", lambda spec: True, lambda s: s.disagreement if s.at.pose_weight else None, lambda s: s.at.pose_weight),
 )
 
