@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import io
 import json
+import resource
 import sys
 import time
 import warnings
@@ -56,16 +57,43 @@ def atomai_crop(data) -> dict:
     return {"per_s": len(cut) / (time.perf_counter() - start)}
 
 
-def atomai_train(data) -> dict:
+def atomai_train(data, cycles: int = 1) -> dict:
+    return atomai_fit(data, cycles)[1]
+
+
+def atomai_fit(data, cycles: int) -> tuple[object, dict]:
     without_torchvision()
     from atomai.models import rVAE
 
     x = data["patches"]
     model = rVAE(x.shape[1:], latent_dim=2, numhidden_encoder=128, numhidden_decoder=128)
     start = time.perf_counter()
-    with contextlib.redirect_stdout(io.StringIO()):
-        model.fit(x, training_cycles=1, batch_size=200, filename="/dev/null", loss="mse")
-    return {"per_s": len(x) / (time.perf_counter() - start)}
+    model.fit(x, training_cycles=cycles, batch_size=200, filename="/dev/null", loss="mse")
+    took = time.perf_counter() - start
+    return model, {"per_s": cycles * len(x) / took, "took": took}
+
+
+def atomai_encode(data, cycles: int = 1) -> dict:
+    x = data["patches"]
+    model, _ = atomai_fit({"patches": x[:1000]}, 1)  # trained or not, it takes as long
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        model.encode(x)
+        times.append(time.perf_counter() - start)
+    return {"per_s": len(x) / min(times)}
+
+
+def atomai_reach(data, cycles: int) -> dict:
+    model, said = atomai_fit(data, cycles)
+    z = model.encode(data["patches"])[0]
+    return said | {"table": table(z)}
+
+
+def table(z) -> dict:
+    """Angle, two shifts and two latents by our names, in the units that the peers have them in."""
+    z = np.asarray(z, float)
+    return {c: z[:, i].tolist() for i, c in enumerate(("angle", "shift_row", "shift_col", "z1", "z2"))}
 
 
 def without_torchvision() -> None:
@@ -82,7 +110,11 @@ def without_torchvision() -> None:
         sys.modules["torchvision.utils"].make_grid = None
 
 
-def pyroved_train(data) -> dict:
+def pyroved_train(data, cycles: int = 1) -> dict:
+    return pyroved_fit(data, cycles)[1]
+
+
+def pyroved_fit(data, cycles: int) -> tuple[object, dict]:
     without_torchvision()
     import pyroved as pv
     import torch
@@ -92,15 +124,25 @@ def pyroved_train(data) -> dict:
     model = pv.models.iVAE(x.shape[1:], 2, ["r", "t"], sampler_d="gaussian", sigmoid_d=False)
     trainer = pv.trainers.SVItrainer(model)
     start = time.perf_counter()
-    trainer.step(loader)
-    return {"per_s": len(x) / (time.perf_counter() - start)}
+    for _ in range(cycles):
+        trainer.step(loader)
+    took = time.perf_counter() - start
+    return model, {"per_s": cycles * len(x) / took, "took": took}
+
+
+def pyroved_reach(data, cycles: int) -> dict:
+    import torch
+
+    model, said = pyroved_fit(data, cycles)
+    return said | {"table": table(model.encode(torch.as_tensor(data["patches"]))[0])}
 
 
 if __name__ == "__main__":
-    job, path = sys.argv[1:]
+    job, path, *cycles = sys.argv[1:]
     with np.load(path) as npz:
         inputs = dict(npz)
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        result = globals()[job](inputs)
+        result = globals()[job](inputs, *map(int, cycles))
+    result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(result))

@@ -13,6 +13,9 @@ from atomscope.models.layers import Dense
 from atomscope.models.vae.encoders import reach_of
 from atomscope.models.vae.pose import Pose, canvas_side, picture_points, place
 
+#: Numbers that a block of a network evaluated pixel by pixel holds: 2 MB stay in a cache, all pixels of a batch do not.
+IN_CACHE = 1 << 19
+
 
 class Decoder(Protocol):
     """What the model asks of a decoder."""
@@ -79,7 +82,21 @@ class CoordinateDecoder(nn.Module):
         """Draw codes (n, code) in a pose, the picture's own centre at ``centre`` (n, 2)."""
         unit = (self.unit_px, self.unit_px)
         at = picture_points(self.window, pose, centre, unit).to(code.device)  # (n or 1, rows, cols, 2)
-        h = torch.tanh(3 * self.where(at) + self.features(code)[:, None, None, :])  # (n, rows, cols, hidden)
-        h = torch.tanh(self.mix2(h))  # (n, rows, cols, hidden)
-        h = leaky_relu(self.mix3(h), 0.1)  # (n, rows, cols, hidden)
-        return self.draw(h).permute(0, 3, 1, 2)  # (n, channels, rows, cols)
+        at = at.flatten(1, 2).expand(len(code), -1, -1)  # (n, pixels, 2)
+        features = self.features(code) + 3 * self.where.bias  # (n, hidden)
+        if torch.compiler.is_compiling() or code.device.type != "cpu":
+            drawn = self.evaluate(at, features)  # (n, pixels, channels)
+        else:
+            few = max(1, IN_CACHE // (at.shape[1] * features.shape[1]))
+            parts = [self.evaluate(*part) for part in zip(at.split(few), features.split(few), strict=True)]
+            drawn = torch.cat(parts)  # (n, pixels, channels)
+        return drawn.unflatten(1, self.window).permute(0, 3, 1, 2)  # (n, channels, rows, cols)
+
+    def evaluate(self, at: Tensor, features: Tensor) -> Tensor:
+        """Return the values at points (n, pixels, 2) of drawings from features (n, hidden); (n, pixels, channels)."""
+        where = 3 * self.where.weight.t().expand(len(at), -1, -1)  # (n, 2, hidden)
+        h = torch.baddbmm(features[:, None, :], at, where).tanh_()  # (n, pixels, hidden)
+        h = self.mix2(h).tanh_()  # (n, pixels, hidden)
+        h = leaky_relu(self.mix3(h), 0.1, inplace=True)  # (n, pixels, hidden)
+        drawn: Tensor = self.draw(h)  # (n, pixels, channels)
+        return drawn
