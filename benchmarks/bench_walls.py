@@ -38,7 +38,8 @@ def run(kind: str, phases: int, seed: int, walls: float, epochs: int, **parts: i
     stack, sites, truth = phase_map(kind, phases=phases, seed=seed, **MAPS[kind])
     patches = ats.crop(stack, sites, window_px=16)
     sites = sites.with_table(sites.table[sites.table["site"].isin(patches.site)])
-    spec = ats.PhyVAE(walls=walls, hidden=64, **PARTS[kind], **parts)
+    make = ats.PhyVAE if walls else ats.RVAE
+    spec = make(walls=walls, hidden=64, **PARTS[kind], **parts)
     model = ats.fit(patches, spec, table=sites, epochs=epochs, seed=seed)
     given = ats.Given(edges=ats.neighbour_edges(sites, patches))
     out = {}
@@ -46,8 +47,8 @@ def run(kind: str, phases: int, seed: int, walls: float, epochs: int, **parts: i
         if known is not None and not walls:
             continue
         found = sites.join(encode(model, patches, given=known, errors=True))
-        others = [f"z{k + 1}" for k in range(spec.wall_latents or spec.latent_dim, spec.latent_dim)]
-        found = found.join(ats.cluster(found.table.drop(columns=others if walls else []), n_clusters=phases))
+        first = spec.wall_latents if walls else None
+        found = found.join(ats.cluster(found.table, n_clusters=phases, first=first))
         length = ats.phase_walls(found)["length_nm"].sum()
         out[name] = {
             "ari": adjusted_rand_score(found.table["phase"], found.table["cluster"]),
@@ -64,11 +65,12 @@ def main() -> None:
     parser.add_argument("phases", type=int, choices=(2, 3))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--walls", type=float, nargs="+", default=[0.0, ats.PhyVAE().walls])
-    parser.add_argument("--latents", type=int, default=2)
-    parser.add_argument("--wall-latents", type=int, default=None)
+    parser.add_argument("--latents", type=int, help="of either; otherwise as each model comes")
+    parser.add_argument("--wall-latents", type=int)
     parser.add_argument("--epochs", type=int, default=100)
     args = parser.parse_args()
-    parts = {"latent_dim": args.latents, "wall_latents": args.wall_latents}
+    asked = {"latent_dim": args.latents, "wall_latents": args.wall_latents}
+    parts = {name: value for name, value in asked.items() if value is not None}
     for seed in args.seeds:
         for walls in args.walls:
             start = time.perf_counter()

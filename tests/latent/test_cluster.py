@@ -131,3 +131,11 @@ def test_errors_say_what_is_missing():
         cluster(table, ClusterParams(method="hdbscan", n_clusters=2))
     with pytest.raises(InputError, match="only 0 of 4"):
         cluster(table.iloc[:4] * np.nan)
+
+
+def test_only_the_first_latents_sort_when_asked():
+    table, truth = planted(3)
+    for extra in ("z3", "z4"):  # as large as the classes are apart, and nothing to do with them
+        table[extra] = np.random.default_rng(5).choice([-4.0, 4.0], len(table))
+    both = [cluster(table, ClusterParams(n_clusters=3, first=n))["cluster"] for n in (2, None)]
+    assert adjusted_rand_score(truth, both[0]) > 0.95 > adjusted_rand_score(truth, both[1])

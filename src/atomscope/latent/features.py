@@ -50,7 +50,7 @@ def latent_features(table: pd.DataFrame, params: ClusterParams) -> np.ndarray:
     InputError
         If there is nothing to sort by, or a column that was asked for is missing.
     """
-    names = latent_columns(table, params.by)
+    names = latent_columns(table, params.by)[: params.first]
     parts = []
     if names:
         z = table[names].to_numpy(np.float64)

@@ -159,7 +159,7 @@ def test_walls_in_some_latents_leave_the_others_to_each_patch():
     assert (alone[["z2", "z3"]].to_numpy() == image[["z2", "z3"]].to_numpy()).all()
     assert (alone["z1"] != image["z1"]).any()
     with pytest.raises(ParameterError, match="3 of 2 latents"):
-        ats.PhyVAE(wall_latents=3)
+        ats.PhyVAE(latent_dim=2, wall_latents=3)
 
 
 def test_the_latent_image_weighs_what_each_patch_says_against_the_walls():

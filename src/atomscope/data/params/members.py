@@ -107,19 +107,23 @@ def DelayVAE(**fields: Any) -> VAESpec:  # noqa: N802
     return RVAE(**{"predicts": True, **fields})
 
 
-def PhyVAE(walls: float = 15.0, **fields: Any) -> VAESpec:  # noqa: N802
+def PhyVAE(walls: float = 10.0, **fields: Any) -> VAESpec:  # noqa: N802
     """Return an rVAE that wants short walls: the latents of neighbouring sites differ only where it is worth it.
 
     ELBO - walls * L / n, where L = 1/2 sum_edges w_ij (sqrt(|z_i - z_j|^2 / var z + c^2) - c) is the length of the
     discontinuities of the latent image, in spacings of the n sites (weights w of Cauchy and Crofton); of a model with
     classes also sum_edges w_ij (1 - q_i . q_j), over what random classes give (Potts). It wants
     ``Given(edges=...)``. Fields are those of any other member: ``PhyVAE(rotation=False)``, ``PhyVAE(classes=3)``.
+    Walls are counted in the first two latents; two more take what differs from site to site within a phase, which a
+    latent image of few walls cannot (``wall_latents=None``: walls in all latents).
 
     References
     ----------
     A. Biswas, M. Ziatdinov and S. V. Kalinin, "Combining variational autoencoders and physical bias for improved
     microscopy data analysis", Mach. Learn.: Sci. Technol. 4 (2023) 045004.
     """
+    fields = {"latent_dim": 4, **fields}
+    fields = {"wall_latents": min(2, fields["latent_dim"]) or None, **fields}
     return RVAE(**{"walls": walls, **fields})
 
 

@@ -17,6 +17,13 @@ class ClusterParams(Params):
     n_clusters: int | None = field(
         None, "Classes", "Number of classes; empty: found (gmm: least BIC, kmeans: gap statistic).", ge=1
     )
+    first: int | None = field(
+        None,
+        "First latents only",
+        "Sort by so many of them and leave the rest; empty: by all. Of a model with walls, those that have them.",
+        advanced=True,
+        ge=1,
+    )
     use_angle: bool = field(False, "Use the angle", "Cluster on the angle too, on the circle.")
     symmetry_order: int | None = field(
         None, "Symmetry order", "Angles are taken modulo 360/n degrees; empty: as the model found.", ge=1, le=24
