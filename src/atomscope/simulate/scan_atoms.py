@@ -31,8 +31,10 @@ from atomscope.simulate.render import REACH
 from atomscope.simulate.scan_setup import Setup
 from atomscope.simulate.scene import Columns, Scene, make_scene
 
-#: The probe's window over the length after which a pattern sampled by the camera repeats; its sampling over the least.
-_WINDOW, _FINER = 1.25, 1.25
+#: The probe's window, times the softness of the aperture's edge in 1/nm; the sampling over the least that is needed.
+_WINDOW, _FINER = 0.875, 1.25
+#: The edge of the aperture is at least so soft, over its radius: a sharper one has a probe that never ends.
+_SHARPEST = 0.045
 _MOST_POINTS = 10**8
 _COLUMNS_AT_ONCE, _PATTERNS_AT_ONCE = 2048, 8
 
@@ -160,7 +162,8 @@ def _make_grid(setup: Setup) -> _Grid:
     reach = [max(c, n - 1 - c) + 0.5 for c, n in zip(setup.centre_px, setup.detector, strict=True)]
     finer = math.ceil(setup.step_nm * 2 * _FINER * max(reach) / setup.px_per_k)
     pitch = setup.step_nm / finer
-    side = 2 * math.ceil(_WINDOW * setup.px_per_k / pitch / 2)
+    edge_px = max(setup.params.edge_px, _SHARPEST * setup.radius_px)
+    side = 2 * math.ceil(_WINDOW * setup.px_per_k / edge_px / pitch / 2)
     used = [(n - 1) * finer + side for n in setup.shape]
     # Columns half a window outside the scan touch it; the grid comes round, so another half is left between.
     size = [fft.next_fast_len(n + side // 2) for n in used]
@@ -169,7 +172,7 @@ def _make_grid(setup: Setup) -> _Grid:
             f"vacancies: a scan of {setup.shape} steps of {setup.step_nm:g} nm needs a grid of {size[0]} x {size[1]} "
             f"points; wanted at most {_MOST_POINTS:.0e}, so make the scan or the step smaller"
         )
-    probe = _probe(setup, side, pitch)
+    probe = _probe(setup, side, pitch, edge_px)
     placed = np.zeros(size, np.complex128)
     placed[:side, :side] = probe
     middle = (side // 2, side // 2)
@@ -180,11 +183,11 @@ def _make_grid(setup: Setup) -> _Grid:
     return _Grid(finer, pitch, probe, placed, (axes_k[0], axes_k[1]), k, (at[0], at[1]), middle)
 
 
-def _probe(setup: Setup, side: int, pitch: float) -> np.ndarray:
+def _probe(setup: Setup, side: int, pitch: float, edge_px: float) -> np.ndarray:
     """Return a probe in focus on a window, its middle at ``side // 2``; the squares sum to 1."""
     k = fft.fftfreq(side, pitch)
     away = np.hypot(k[:, None], k) * setup.px_per_k
-    aperture = special.ndtr((setup.radius_px - away) / setup.params.edge_px)
+    aperture = special.ndtr((setup.radius_px - away) / edge_px)
     probe = fft.fftshift(fft.ifft2(aperture))
     return np.asarray(probe / np.linalg.norm(probe))
 
