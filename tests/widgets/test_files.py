@@ -98,6 +98,14 @@ def test_every_sample_opens_calibrated(sample):
     assert not layer.name.endswith(".ome")
 
 
+@pytest.mark.parametrize("sample", [samples.scan_domains, samples.scan_field, samples.scan_vacancies])
+def test_every_simulated_scan_opens_calibrated(sample):
+    data, kwargs, kind = sample()[0]
+    layer = Layer.create(data, kwargs, kind)
+    assert [f"{u:~}" for u in layer.units] == ["nm", "nm", "mrad", "mrad"]
+    assert layer.data.shape == (64, 72, 64, 64) and np.asarray(layer.data[3, 4]).sum() > 5000
+
+
 @pytest.mark.parametrize("ending", [".parquet", ".csv"])
 def test_a_points_layer_is_saved_with_its_columns(tmp_path, ending):
     points = Points(

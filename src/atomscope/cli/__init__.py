@@ -57,6 +57,7 @@ for command in (
     trust.quality,
     kinetics.timescale,
     examples.simulate,
+    examples.simulate_scan,
     examples.demo,
 ):
     main.add_command(command)

@@ -9,7 +9,7 @@ import click
 
 from atomscope.cli.flags import flags, take
 from atomscope.cli.talk import Bar
-from atomscope.data.params import SimulateParams
+from atomscope.data.params import SimulateParams, SimulateScanParams
 
 
 @click.command()
@@ -24,6 +24,21 @@ def simulate(out: Path, overwrite: bool, **values: Any) -> None:
     truth = pipeline.simulate_to(out, take(SimulateParams, values), overwrite=overwrite, on_progress=bar)
     bar.close()
     click.echo(f"wrote {out} and {truth}")
+
+
+@click.command("simulate-scan")
+@click.argument("kind", type=click.Choice(["domains", "strain", "vacancies", "field", "thickness", "tilt"]))
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Zarr to write.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT when it exists.")
+@flags(SimulateScanParams)
+def simulate_scan(out: Path, overwrite: bool, **values: Any) -> None:
+    """Simulate a 4D-STEM scan in which KIND is planted: OUT and, beside it, the truth of every scan position."""
+    from atomscope import pipeline
+
+    bar = Bar()
+    tables = pipeline.simulate_scan_to(out, take(SimulateScanParams, values), overwrite=overwrite, on_progress=bar)
+    bar.close()
+    click.echo(f"wrote {out}, {', '.join(str(t) for t in tables)}")
 
 
 @click.command()

@@ -89,6 +89,18 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "deviation": ("", "how far a candidate differs from its lattice, over the noise of the difference; with sign"),
     "contrast": ("", "whether a candidate is brighter or darker than its lattice"),
     "lattice_angle": ("rad", "rotation of the grain's lattice, clockwise on screen"),
+    "grain_share": ("", "how much of the probe lies in the grain, 0 to 1"),
+    "com_row": ("px", "centre of mass of the pattern against the beam, along camera rows"),
+    "com_col": ("px", "centre of mass of the pattern against the beam, along camera columns"),
+    "field_row": ("V/nm", "electric field along rows"),
+    "field_col": ("V/nm", "electric field along columns"),
+    "potential": ("V", "electric potential; the field is minus its gradient"),
+    "phase_rad": ("rad", "phase that the specimen gives the electrons"),
+    "phase_seen_rad": ("rad", "the same, averaged by the intensity of the probe"),
+    "thickness_nm": ("nm", "thickness of the specimen"),
+    "tilt_row_mrad": ("mrad", "tilt of the beam against the zone axis, along rows"),
+    "tilt_col_mrad": ("mrad", "tilt of the beam against the zone axis, along columns"),
+    "column": ("", "site of the nearest atomic column; -1 where none is near"),
 }
 
 

@@ -60,11 +60,12 @@ from atomscope.pipeline.records import (
     save,
     save_stack,
     save_table,
+    simulate_scan_to,
     simulate_to,
 )
 from atomscope.pipeline.report import write_report
 from atomscope.pipeline.rvae import cluster, encode, fit
-from atomscope.pipeline.samples import list_samples, open_sample
+from atomscope.pipeline.samples import list_samples, open_sample, sample_scan
 from atomscope.pipeline.scales import Level, Scales, encode_scales, fit_scales, load_scales
 from atomscope.pipeline.show import (
     comparison_layers,
@@ -178,6 +179,7 @@ __all__ = [
     "recolor",
     "reliability",
     "run_recipe",
+    "sample_scan",
     "save",
     "save_classifier",
     "save_comparison",
@@ -189,6 +191,7 @@ __all__ = [
     "save_table",
     "save_wall_net",
     "side_by_side",
+    "simulate_scan_to",
     "simulate_to",
     "structure",
     "structure_layers",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from atomscope.data import History, ModelState, OnProgress, Run, ShouldStop, Sites, Stack
-from atomscope.data.params import SimulateParams
+from atomscope.data.params import SimulateParams, SimulateScanParams
 
 if TYPE_CHECKING:
     from atomscope.models import Model
@@ -184,3 +184,26 @@ def simulate_to(
     path = save_stack(stack, path, overwrite=overwrite, on_progress=on_progress, should_stop=should_stop)
     name = path.name.removesuffix(".zarr").removesuffix(".ome")
     return save_table(truth, path.with_name(f"{name}_truth.parquet"))
+
+
+def simulate_scan_to(
+    path: str | Path,
+    params: SimulateScanParams,
+    *,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> list[Path]:
+    """Simulate a 4D scan into a Zarr, a part of it at a time, and return the tables of its truth that lie beside it.
+
+    There is one of the scan positions, and for kind vacancies one of the atomic columns.
+    """
+    from atomscope import simulate
+
+    stack, truth = simulate.scan(params)
+    path = save_stack(stack, path, overwrite=overwrite, on_progress=on_progress, should_stop=should_stop)
+    name = path.name.removesuffix(".zarr")
+    written = [save_table(truth.sites, path.with_name(f"{name}_truth.parquet"))]
+    if truth.columns is not None:
+        written.append(save_table(truth.columns, path.with_name(f"{name}_columns.parquet")))
+    return written

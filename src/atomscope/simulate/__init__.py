@@ -1,4 +1,4 @@
-"""Simulated images and movies of crystals, with the truth of every site."""
+"""Simulated images, movies and 4D scans of crystals, with the truth of every site."""
 
 from atomscope.simulate.fields import layered, nested, switching
 from atomscope.simulate.lattices import LATTICES, Column, Lattice
@@ -7,14 +7,17 @@ from atomscope.simulate.motifs import draw_motif, motif_patches
 from atomscope.simulate.particles import ParticleScene, particle_movie
 from atomscope.simulate.phases import PhaseTruth, phase_map
 from atomscope.simulate.render import render_columns
+from atomscope.simulate.scan import LazyScan, ScanTruth, scan
 from atomscope.simulate.walls import WallTruth, walls
 
 __all__ = [
     "LATTICES",
     "Column",
     "Lattice",
+    "LazyScan",
     "ParticleScene",
     "PhaseTruth",
+    "ScanTruth",
     "WallTruth",
     "draw_motif",
     "image",
@@ -25,6 +28,7 @@ __all__ = [
     "particle_movie",
     "phase_map",
     "render_columns",
+    "scan",
     "simulate",
     "switching",
     "walls",

@@ -44,6 +44,21 @@ def nanorods() -> list[LayerTuple]:
     return _open("nanorods")
 
 
+def scan_domains() -> list[LayerTuple]:
+    """Gold grains turned against each other: a 4D scan."""
+    return _open("scan_domains")
+
+
+def scan_vacancies() -> list[LayerTuple]:
+    """MoS2 with missing and foreign columns at atomic resolution: a 4D scan."""
+    return _open("scan_vacancies")
+
+
+def scan_field() -> list[LayerTuple]:
+    """Perovskite with a smooth electric field: a 4D scan."""
+    return _open("scan_field")
+
+
 def perovskite() -> list[LayerTuple]:
     """Perovskite with two cation columns: one frame."""
     return _open("perovskite")

@@ -24,7 +24,7 @@ from atomscope.data.params.members import (
 from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
 from atomscope.data.params.show import ClusterParams, ShowParams
-from atomscope.data.params.simulate import SimulateParams
+from atomscope.data.params.simulate import SimulateParams, SimulateScanParams
 from atomscope.data.params.structure import StructureParams
 from atomscope.data.params.teach import TeachParams
 from atomscope.data.params.trust import CompareParams, QualityParams
@@ -61,6 +61,7 @@ __all__ = [
     "SegmenterParams",
     "ShowParams",
     "SimulateParams",
+    "SimulateScanParams",
     "SimulateWallsParams",
     "StructureParams",
     "TeachParams",

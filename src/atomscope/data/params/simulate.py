@@ -9,7 +9,11 @@ from pydantic import Field
 from atomscope.data.params.base import Params, field
 
 LatticeName = Literal["graphene", "HOPG", "MoS2", "WS2", "perovskite", "fcc_grain_boundary", "fcc", "square"]
+ScanLatticeName = Literal["graphene", "HOPG", "MoS2", "WS2", "perovskite", "fcc", "square"]
+ScanKind = Literal["domains", "strain", "vacancies", "field", "thickness", "tilt"]
 _Side = Annotated[int, Field(ge=16)]
+_Steps = Annotated[int, Field(ge=1)]
+_Camera = Annotated[int, Field(ge=8, le=4096)]
 
 
 class SimulateParams(Params):
@@ -123,5 +127,124 @@ class SimulateParams(Params):
     )
     dose: float | None = field(
         None, "Dose", "Electrons a pixel at the peak (Poisson); empty: no Poisson noise.", gt=0.0
+    )
+    seed: int = field(0, "Seed", "Makes the run reproducible.", ge=0)
+
+
+class SimulateScanParams(Params):
+    """Simulate a 4D-STEM scan, a diffraction pattern at each position, with what is planted at each."""
+
+    kind: ScanKind = field(
+        "domains",
+        "Planted",
+        "domains: lattices turned against each other. strain: a smooth strain. vacancies: atomic columns, some missing "
+        "or of another element. field: an electric field that shifts the patterns. thickness: a wedge. tilt: a bend.",
+    )
+    shape: _Steps | tuple[_Steps, _Steps] = field(64, "Scan", "Scan positions: one number, or (rows, cols).", unit="px")
+    detector: _Camera | tuple[_Camera, _Camera] = field(
+        64, "Camera", "Pixels of the camera: one number, or (rows, cols).", unit="px"
+    )
+    lattice: ScanLatticeName | None = field(None, "Lattice", "Crystal; empty: one that suits what is planted.")
+    rotation_deg: float = field(0.0, "Rotation", "Rotation of the lattice, clockwise on screen.", unit="deg")
+    step_nm: float | None = field(
+        None, "Step", "From one scan position to the next; empty: one that suits the probe.", unit="nm", gt=0.0
+    )
+    energy_kev: float | None = field(
+        None, "Energy", "Of the electrons; empty: 80 keV for monolayers, else 200.", unit="keV", ge=10.0, le=3000.0
+    )
+    semi_angle_mrad: float | None = field(
+        None,
+        "Convergence",
+        "Semi-angle of the probe; empty: disks that do not touch, or overlapping ones for vacancies.",
+        unit="mrad",
+        gt=0.0,
+    )
+    pixel_mrad: float | None = field(
+        None, "Camera pixel", "Angle of a camera pixel; empty: one that suits the pattern.", unit="mrad", gt=0.0
+    )
+    thickness_nm: float | None = field(
+        None,
+        "Thickness",
+        "Of the crystal, for a wedge at its thick side; empty: one layer of monolayers, else one that suits.",
+        unit="nm",
+        gt=0.0,
+    )
+    tilt_mrad: float | None = field(
+        None,
+        "Tilt",
+        "Tilt of the crystal along the direction; for kind tilt from minus this to this; empty: 15 there, else 0.",
+        unit="mrad",
+        advanced=True,
+    )
+    direction_deg: float = field(
+        0.0,
+        "Direction",
+        "Of the tilt, the wedge and the field, clockwise on screen from right.",
+        unit="deg",
+        advanced=True,
+    )
+
+    domains: int = field(6, "Domains", "How many turned domains (kind domains).", ge=1, le=64)
+    misorientation_deg: float | None = field(
+        None,
+        "Misorientation",
+        "Rotation from each domain to the next, clockwise; empty: angles spread over all that differ.",
+        unit="deg",
+    )
+    strain: float = field(0.01, "Strain", "Largest component of the strain (kind strain).", ge=0.0, le=0.2)
+    vacancies: float = field(
+        0.03, "Vacancies", "Fraction of columns that are missing (kind vacancies).", ge=0.0, le=1.0
+    )
+    substitutions: float = field(
+        0.02, "Substitutions", "Fraction of columns of another element (kind vacancies).", ge=0.0, le=1.0
+    )
+    defects_on: str = field("any", "Defects on", "Sublattice that defects fall on (A, B, ...), or any.", advanced=True)
+    field_shape: Literal["step", "junction", "smooth"] = field(
+        "step",
+        "Field",
+        "step: the field changes its sign at a line. junction: it is strong at a line only. smooth: hills and dales.",
+    )
+    field_shift_px: float = field(
+        1.0, "Field shift", "Shift of the patterns where the field is strongest (kind field).", unit="px", ge=0.0
+    )
+    field_width_nm: float | None = field(
+        None,
+        "Field width",
+        "Half width of the line, or of the hills; empty: a part of the scan.",
+        unit="nm",
+        advanced=True,
+        gt=0.0,
+    )
+
+    thermal_nm: float = field(
+        0.008,
+        "Thermal displacement",
+        "Of the atoms, along an axis: weakens outer disks and makes the scattering between them.",
+        unit="nm",
+        advanced=True,
+        ge=0.0,
+        le=0.05,
+    )
+    edge_px: float = field(
+        0.7, "Edge", "How soft the edges of the disks are.", unit="px", advanced=True, ge=0.4, le=10.0
+    )
+    centre_row_px: float = field(
+        0.0, "Centre, rows", "How far below the middle of the camera the beam falls.", unit="px", advanced=True
+    )
+    centre_col_px: float = field(
+        0.0, "Centre, columns", "How far right of the middle of the camera the beam falls.", unit="px", advanced=True
+    )
+    camera_rotation_deg: float = field(
+        0.0,
+        "Camera rotation",
+        "By what patterns are turned against the scan, clockwise (not for vacancies).",
+        unit="deg",
+        advanced=True,
+    )
+    camera_flip: bool = field(
+        False, "Camera flip", "Patterns are upside down (rows mirrored) before they are turned.", advanced=True
+    )
+    dose: float | None = field(
+        None, "Dose", "Electrons a pattern (Poisson); empty: no noise, and patterns sum to 1 at most.", gt=0.0, le=1e9
     )
     seed: int = field(0, "Seed", "Makes the run reproducible.", ge=0)
