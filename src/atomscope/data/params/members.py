@@ -107,7 +107,7 @@ def DelayVAE(**fields: Any) -> VAESpec:  # noqa: N802
     return RVAE(**{"predicts": True, **fields})
 
 
-def PhyVAE(walls: float = 10.0, **fields: Any) -> VAESpec:  # noqa: N802
+def PhyVAE(walls: float = 15.0, **fields: Any) -> VAESpec:  # noqa: N802
     """Return an rVAE that wants short walls: the latents of neighbouring sites differ only where it is worth it.
 
     ELBO - walls * L / n, where L = 1/2 sum_edges w_ij (sqrt(|z_i - z_j|^2 / var z + c^2) - c) is the length of the
