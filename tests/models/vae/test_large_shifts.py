@@ -39,14 +39,28 @@ def test_a_patch_near_the_middle_is_read_as_it_is():
     with torch.no_grad():
         for p in look.parameters():
             p.zero_()
-        look.say.bias.copy_(torch.tensor([math.atanh(0.5 / 5.2), math.atanh(-3.9 / 5.2)]))
+        look.scatter.fill_(100.0)  # nothing stands out: the network alone speaks
+        look.say.bias.copy_(torch.tensor([math.atanh(0.4 / 5.2), math.atanh(-3.9 / 5.2)]))
         x = torch.randn(3, 1, 16, 16)
         lies, by, moved = look(x)
-        torch.testing.assert_close(lies, torch.tensor([[0.5, -3.9]] * 3))
+        torch.testing.assert_close(lies, torch.tensor([[0.4, -3.9]] * 3))
         assert by.tolist() == [[0, -4]] * 3
         torch.testing.assert_close(moved, moved_back(x, by, (4, 4)))
         look.say.bias.zero_()
         torch.testing.assert_close(look(x)[2], x, atol=0, rtol=0)
+
+
+def test_the_first_look_goes_to_what_stands_out():
+    at = torch.tensor([[0.0, 0.0], [3.0, -4.5], [-5.0, 2.0]])
+    grid = torch.arange(24) - 11.5
+    blobs = torch.exp(-0.5 * ((grid[None, :, None] - at[:, :1, None]) ** 2 + (grid - at[:, 1:, None]) ** 2) / 4)
+    noise = 0.1 * torch.randn(3, 1, 24, 24, generator=torch.Generator().manual_seed(0))
+    for sign in (1, -1):  # bright or dark
+        x = 7 + sign * blobs[:, None] + noise
+        look = Glance((24, 24), 1, (5.0, 5.0))
+        look.get_used_to(x)
+        torch.testing.assert_close(look.middle(x), at, atol=0.3, rtol=0.15)
+    assert look.middle(7 + noise).abs().max() < 3  # nothing there: no more than chance
 
 
 def test_a_model_that_looks_twice_has_a_graph_for_other_programs():

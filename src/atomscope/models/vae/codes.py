@@ -68,3 +68,12 @@ def mean_code(p: Posterior, condition: Tensor | None = None) -> Tensor:
     """Return the code of a posterior's means and of its likeliest class, shape (n, code)."""
     classes = None if p.logits is None else one_hot(p.logits.argmax(1), p.logits.shape[1]).to(p.z)
     return code_of(p.z, p.circles, p.frame, classes, condition)
+
+
+def nearest(code: Tensor, anchors: Tensor) -> Tensor:
+    """Return which of the anchors (m, code) is nearest to each code (n, code); (n,), int64.
+
+    By products: ``torch.cdist`` asks how many there are, so that no graph for any number of patches can hold it.
+    """
+    far = anchors.square().sum(1) - 2 * code @ anchors.T  # (n, m), squared, up to what a code has with all
+    return far.argmin(1)

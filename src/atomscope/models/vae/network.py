@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from atomscope.data.params import VAESpec
 from atomscope.models.vae.cloud import CloudDecoder
-from atomscope.models.vae.codes import Layout, mean_code
+from atomscope.models.vae.codes import Layout, mean_code, nearest
 from atomscope.models.vae.decoders import CanvasDecoder, CoordinateDecoder
 from atomscope.models.vae.encoders import Encoder, Posterior, reach_of
 from atomscope.models.vae.likelihoods import LIKELIHOODS
@@ -25,8 +25,8 @@ ANCHORS = 256
 NEAREST = 0.5
 
 
-#: Weights that begin small: pictures that are faint, latents near the prior, objects in the middle.
-QUIET = ("encoder.head.weight", "encoder.glance.say.weight", "decoder.draw.weight")
+#: Weights that begin small: pictures that are faint, latents near the prior, objects where their mass is.
+QUIET = {"encoder.head.weight": 0.3, "decoder.draw.weight": 0.3, "encoder.glance.say.weight": 0.01}
 #: The networks that draw, by name.
 DECODERS = {"canvas": CanvasDecoder, "coordinate": CoordinateDecoder, "cloud": CloudDecoder}
 
@@ -153,7 +153,7 @@ class VAE(nn.Module):
         """
         if self.training or not self.spec.rotation or not bool(self.turn.any()):
             return None
-        return self.turn[torch.cdist(code, self.turn_at).argmin(1)]  # (n,)
+        return self.turn[nearest(code, self.turn_at)]  # (n,)
 
     def encode(self, x: Tensor, condition: Tensor | None = None) -> Posterior:
         """Encode standardised patches (n, channels, rows, cols), of which ``condition`` is known, standardised too."""
@@ -194,8 +194,7 @@ class VAE(nn.Module):
                     p.zero_()
                     continue
                 bound = math.sqrt(6 / max(p.shape[1:].numel(), 1) / 1.01)  # He's for a leaky ReLU
-                if name in QUIET:
-                    bound *= 0.3
+                bound *= QUIET.get(name, 1.0)
                 p.copy_((2 * torch.rand(p.shape, generator=generator) - 1) * bound)
         if isinstance(self.decoder, CloudDecoder):
             self.decoder.initialise(generator)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from atomscope.data.columns import describe_unit
 from atomscope.data.params import VAESpec
 from atomscope.errors import InputError, MissingExtraError
-from atomscope.models.vae.codes import code_of
+from atomscope.models.vae.codes import code_of, nearest
 from atomscope.models.vae.encode import column_names, columns_of
 from atomscope.models.vae.model import Model
 from atomscope.models.vae.network import VAE
@@ -206,7 +206,7 @@ def _plain(net: VAE) -> Iterator[None]:
     turns = bool(net.turn.any())
 
     def own_turn(code: Tensor) -> Tensor | None:
-        return net.turn[torch.cdist(code, net.turn_at).argmin(1)] if turns else None  # (n,)
+        return net.turn[nearest(code, net.turn_at)] if turns else None  # (n,)
 
     try:
         net.own_turn = own_turn  # type: ignore[method-assign]
