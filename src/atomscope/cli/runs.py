@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from atomscope.cli.flags import DATA, KEY, flags, take
-from atomscope.cli.talk import Bar
+from atomscope.cli.talk import Bar, count
 from atomscope.data.params import (
     ClusterParams,
     CropParams,
@@ -64,7 +64,7 @@ def train(
         on_progress=bar,
     )
     bar.close()
-    click.echo(f"{len(run.sites or ())} sites, {len(run.history)} epochs -> {out}")
+    click.echo(f"{count(len(run.sites or ()), 'site')}, {count(len(run.history), 'epoch')} -> {out}")
 
 
 @click.command()
@@ -87,7 +87,7 @@ def encode(run: Path, file: Path, key: str | None, table: Path | None, out: Path
     bar.close()
     out = out or Path(f"{file.stem}_latents.parquet")
     pipeline.save_table(sites, out)
-    click.echo(f"{len(sites)} sites -> {out}")
+    click.echo(f"{count(len(sites), 'site')} -> {out}")
 
 
 @click.command("run")
@@ -104,4 +104,4 @@ def run_(recipe: Path, source: Path | None, key: str | None, out: Path | None) -
     out = out or Path(f"{recipe.stem}_run")
     run = pipeline.run_recipe(recipe, stack, folder=out, on_progress=bar)
     bar.close()
-    click.echo(f"{len(run.sites or ())} sites, {len(run.history)} epochs -> {out}")
+    click.echo(f"{count(len(run.sites or ()), 'site')}, {count(len(run.history), 'epoch')} -> {out}")

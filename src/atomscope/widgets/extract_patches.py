@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from atomscope import pipeline
-from atomscope.data import Patches, Sites, Stack, compute
+from atomscope.data import Patches, Sites, Stack, compute, counted
 from atomscope.data.params import CropParams
 from atomscope.errors import AtomscopeError, ParameterError
 from atomscope.widgets.bridge import sites_of, stack_of, write_columns
@@ -114,7 +114,7 @@ class ExtractPatchesWidget(Panel):
     def _show_estimate(self, value: tuple[int, int, int, np.ndarray | None]) -> None:
         asked, n, size, picture = value
         lost = f" ({asked - n:,} too near the edge)" if n < asked else ""
-        self.estimate.setText(f"{n:,} patches{lost}, {size / 1e6:,.1f} MB")
+        self.estimate.setText(f"{counted(n, 'patch')}{lost}, {size / 1e6:,.1f} MB")
         self.picture.show_array(picture)
 
     def _estimate_failed(self, error: BaseException) -> None:
@@ -166,8 +166,8 @@ class ExtractPatchesWidget(Panel):
             flags = sites.join(pd.DataFrame({"flag": patches.flags})).table.set_index("site")[["flag"]]
             write_columns(points, flags)
         lost = len(sites) - len(patches)
-        more = f"; {lost:,} sites have none (see the column flag)" if lost else ""
-        self.run_bar.say(f"{len(patches):,} patches{more}, {time.monotonic() - began:.1f} s. Next: Train rVAE.")
+        more = f"; {counted(lost, 'site has', 'sites have')} none (see the column flag)" if lost else ""
+        self.run_bar.say(f"{counted(len(patches), 'patch')}{more}, {time.monotonic() - began:.1f} s. Next: Train rVAE.")
         self.picture.show_array(tiles(patches))
         self.state.tell(points, "patches")
 

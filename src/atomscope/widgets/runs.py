@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from atomscope import pipeline
-from atomscope.data import Run, Sites, Stack
+from atomscope.data import Run, Sites, Stack, counted
 from atomscope.errors import AtomscopeError, InputError
 from atomscope.widgets.bridge import sites_of, stack_of
 from atomscope.widgets.compare_runs import CompareRuns
@@ -244,7 +244,7 @@ class RunsWidget(Panel):
         if colour is not None:
             colour_by(points, colour)
         gone = "" if image is not None else f" Its data ({run.source or 'made in memory'}) was not found."
-        self.run_bar.say(f"Opened {run.name}: {len(run.sites):,} sites.{gone}", bad=bool(gone))
+        self.run_bar.say(f"Opened {run.name}: {counted(len(run.sites), 'site')}.{gone}", bad=bool(gone))
         self.state.tell(points, "model" if run.model is not None else "sites")
 
     def _image_of(self, run: Run, stack: Stack | None) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtWidgets import QComboBox
 
 from atomscope import pipeline
-from atomscope.data import Given, Progress
+from atomscope.data import Given, Progress, counted
 from atomscope.data.params import MEMBERS, FitParams, VAESpec
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import write_columns
@@ -130,7 +130,7 @@ class TrainRvaeWidget(Panel):
         patches = self.state.work(points).patches
         if patches is not None:
             rows, cols = patches.window
-            self.chip.setText(f"{len(patches):,} patches, {rows} × {cols} px")
+            self.chip.setText(f"{counted(len(patches), 'patch')}, {rows} × {cols} px")
         self.run_bar.allow("")
         if not self.runner.busy:
             self.run_bar.say("")
@@ -211,7 +211,7 @@ class TrainRvaeWidget(Panel):
             show_colour_bar_soon(points)
         epochs = len(model.history.table)
         early = bool(model.history.stopped)
-        text = f"{epochs} epochs, {time.monotonic() - began:.1f} s"
+        text = f"{counted(epochs, 'epoch')}, {time.monotonic() - began:.1f} s"
         verb = "Cancelled; kept the model so far" if early else "Trained"
         self.run_bar.say(f"{verb}: {text}. {points.name} is coloured by {colour}. Next: Latent explorer.")
         self.known.follow(self.points_box.layer())

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch.nn.functional import one_hot
 
-from atomscope.data import Given, History, ModelState, Patches
+from atomscope.data import Given, History, ModelState, Patches, counted
 from atomscope.data.params import VAESpec
 from atomscope.errors import InputError, ShapeError
 from atomscope.models.vae.batches import block_length, rows
@@ -65,7 +65,7 @@ class Model:
         wanted = (self.channels, *self.window)
         if came != wanted:
             raise ShapeError(
-                f"this model takes patches of {wanted[1]} x {wanted[2]} px with {wanted[0]} channel(s), got "
+                f"this model takes patches of {wanted[1]} x {wanted[2]} px with {counted(wanted[0], 'channel')}, got "
                 f"{came[1]} x {came[2]} px with {came[0]}; crop with window_px={wanted[1:]}"
             )
 
