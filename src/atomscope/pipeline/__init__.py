@@ -4,6 +4,7 @@ The only room that knows the others. Rooms are imported when a verb is called, s
 loads no torch.
 """
 
+from atomscope.pipeline.apply import apply_run
 from atomscope.pipeline.atoms import find_atoms, find_in_frame, grid
 from atomscope.pipeline.boundaries import neighbour_edges, phase_walls
 from atomscope.pipeline.defects import as_classifier as load_classifier
@@ -16,7 +17,7 @@ from atomscope.pipeline.defects import (
     train_classifier,
 )
 from atomscope.pipeline.delay import channels, delayed, implied_timescales
-from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
+from atomscope.pipeline.execute import flags_table, run_recipe
 from atomscope.pipeline.finders import read_finder as load_finder
 from atomscope.pipeline.finders import save_finder
 from atomscope.pipeline.latent_pictures import (

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from atomscope.data import Given, OnProgress, Patches, Progress, ShouldStop, Sites, Stack
+from atomscope.data import Given, OnProgress, Patches, ShouldStop, Sites, Stack
 from atomscope.data.params import CropParams, FitParams, VAESpec
 from atomscope.errors import InputError, ShapeError, Stopped
 from atomscope.latent import latent_columns
 from atomscope.pipeline.fields import with_fields
+from atomscope.pipeline.parts import part_of
 from atomscope.pipeline.patches import crop as cut_windows
 from atomscope.pipeline.records import as_sites, as_stack
 from atomscope.pipeline.rvae import encode, fit
@@ -159,7 +160,7 @@ def fit_scales(
         if i:
             what = what.replace(rotation=False, symmetry=None, conditions=tuple(chain.names))
             how = how.replace(turn=specs[0].rotation)
-        told = _part(on_progress, i, len(crops))
+        told = part_of(on_progress, i, len(crops))
         try:
             patches, given = chain.windows(how, should_stop)
             model = fit(patches, what, params, given=given, on_progress=told, should_stop=should_stop)
@@ -276,14 +277,3 @@ def _name(stack: Stack, how: CropParams) -> str:
     axis = stack.pixel_axes[0]
     assert isinstance(how.window_px, int)
     return f"{how.window_px * axis.scale:.4g} {axis.unit}" if axis.calibrated else f"{how.window_px} px"
-
-
-def _part(on_progress: OnProgress | None, i: int, n: int) -> OnProgress | None:
-    """Report several trainings as one."""
-    if on_progress is None:
-        return None
-
-    def part(progress: Progress) -> None:
-        on_progress(replace(progress, done=progress.done + i * progress.total, total=n * progress.total))
-
-    return part

@@ -255,7 +255,7 @@ def _told(found: Any, compared: Any, curve: Any) -> str:
     spacing = found.frames["spacing_px"].median()
     lines = [
         f"{counted(n['sites'], 'site')} in {counted(len(found.frames), 'frame')}, spacing {spacing:.2f} px",
-        f"{counted(n['short_pairs'], 'short pair')}, {counted(n['doubles'], 'double')}; {counted(n['gaps'], 'gap')}",
+        f"{counted(n['short_pairs'], 'short pair')}, {n['doubles']:,.0f} of them doubles; {counted(n['gaps'], 'gap')}",
         f"{100 * n['flagged']:.1f} % had a flag before",
     ]
     if compared is not None:

@@ -15,6 +15,11 @@ def as_python(recipe: Recipe) -> str:
     source = repr(getattr(steps.get("open"), "path", "your_movie.zarr"))
     key = getattr(steps.get("open"), "key", None)
     lines = ["import atomscope as ats", "", f"stack = ats.open({source}{f', key={key!r}' if key else ''})"]
+    images = "stack"
+    if layers := getattr(steps.get("open"), "layers", ()):
+        images = "layers"  # registered images: a channel each
+        more = (f"ats.open({one.path!r}{f', key={one.key!r}' if one.key else ''})" for one in layers)
+        lines.append(f"layers = [stack, {', '.join(more)}]")
     if "grid" in steps:
         lines.append(f"sites = ats.grid(stack{_fields(steps['grid'])})")
     elif "particles" in steps:
@@ -22,7 +27,7 @@ def as_python(recipe: Recipe) -> str:
     else:
         lines.append(f"sites = ats.find_atoms(stack{_fields(steps.get('find'))})")
     if "crop" in steps:
-        lines.append(f"patches = ats.crop(stack, sites{_fields(steps['crop'])})")
+        lines.append(f"patches = ats.crop({images}, sites{_fields(steps['crop'])})")
     if "train" in steps:
         model, fit = getattr(steps["train"], "model", None), getattr(steps["train"], "fit", None)
         near = ", table=sites" if getattr(model, "walls", 0) else ""  # which patches are neighbours
