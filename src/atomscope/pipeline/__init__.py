@@ -36,6 +36,7 @@ from atomscope.pipeline.latents import (
     export_onnx,
     merge_classes,
 )
+from atomscope.pipeline.levels import Level, Scales, load_scales, scales_of
 from atomscope.pipeline.maps import activation_layer, activation_map, difference_layer, difference_map
 from atomscope.pipeline.particles import (
     find_particles,
@@ -66,7 +67,7 @@ from atomscope.pipeline.records import (
 from atomscope.pipeline.report import write_report
 from atomscope.pipeline.rvae import cluster, encode, fit
 from atomscope.pipeline.samples import list_samples, open_sample
-from atomscope.pipeline.scales import Level, Scales, encode_scales, fit_scales, load_scales
+from atomscope.pipeline.scales import encode_scales, fit_scales
 from atomscope.pipeline.show import (
     comparison_layers,
     dot_size,
@@ -189,6 +190,7 @@ __all__ = [
     "save_structure",
     "save_table",
     "save_wall_net",
+    "scales_of",
     "side_by_side",
     "simulate_to",
     "structure",

@@ -8,9 +8,11 @@ from atomscope.data import OnProgress, Run, ShouldStop, Sites
 from atomscope.data.params import DelayParams
 from atomscope.errors import InputError
 from atomscope.pipeline.execute import State, do_step, named, same_layers
+from atomscope.pipeline.levels import scales_of
 from atomscope.pipeline.recipe import OpenParams, Recipe, Step
 from atomscope.pipeline.resume import Workspace
 from atomscope.pipeline.rvae import encode
+from atomscope.pipeline.scales import encode_scales
 
 
 def apply_run(
@@ -58,6 +60,8 @@ def apply_run(
         same_layers(f"run {run.name!r}", opened, state)
     for step in keep:
         state = do_step(step, state, work, named(on_progress, step.name), should_stop)
+    if run.finer and state.sites is not None:
+        return state.sites.join(encode_scales(scales_of(run), state.images, state.sites, should_stop=should_stop))
     if state.patches is None or state.sites is None:
         raise InputError(f"run {run.name!r}: its recipe has no crop step, so windows cannot be cut the same way")
     hooks: dict[str, Any] = {"on_progress": named(on_progress, "encode"), "should_stop": should_stop}

@@ -32,11 +32,13 @@ from atomscope.pipeline.records import as_stacks, make_run, save
 from atomscope.pipeline.records import open as open_stack
 from atomscope.pipeline.resume import Workspace
 from atomscope.pipeline.rvae import cluster, encode, fit
+from atomscope.pipeline.scales import fit_chain
 from atomscope.pipeline.structures import structure
 from atomscope.pipeline.walls import find_walls
 
 if TYPE_CHECKING:
     from atomscope.models import Model
+    from atomscope.pipeline.levels import Scales
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +51,11 @@ class State:
     layers: tuple[Stack, ...] = ()
     sites: Sites | None = None
     delay: DelayParams | None = None
+    chain: CropParams | None = None
     patches: Patches | None = None
     target: Patches | None = None
     unpaired: Patches | None = None
-    model: Model | None = None
+    model: Model | Scales | None = None
 
     @property
     def images(self) -> Any:
@@ -143,10 +146,7 @@ def _of_source(recipe: Recipe, state: State) -> Recipe:
         same_layers("recipe", was, state)
         key = was.key
     assert state.stack is not None
-    if not all(stack.source for stack in (state.stack, *state.layers)):
-        return recipe
-    layers = [(stack.source, stack.metadata.get("key")) for stack in state.layers]
-    return recipe.with_source(state.stack.source, state.stack.metadata.get("key", key), layers)
+    return recipe.of_stacks([state.stack, *state.layers], key)
 
 
 def same_layers(what: str, was: OpenParams, state: State) -> None:
@@ -211,6 +211,10 @@ def do_step(
         stack, sites = _need(state.stack, step, "open"), _need(state.sites, step, "find, grid or particles")
         work.extend(step, stack)
         work.add_layers(state.layers)
+        if params.finer_px:
+            if state.delay is not None:
+                raise InputError("recipe: a lag and finer windows do not go together; leave one of the two out")
+            return replace(state, chain=params)  # each window is cut in the pose that the larger ones say
         if state.delay is None:
             patches = crop(state.images, sites, params, **hooks)
             return replace(state, patches=patches, sites=sites.join(flags_table(patches)))
@@ -223,6 +227,8 @@ def do_step(
         rest = crop(state.images, alone, params, **hooks)
         return replace(state, patches=patches, target=target, unpaired=rest, sites=flagged)
     if isinstance(params, TrainParams):
+        if state.chain is not None:
+            return _train_chain(state, params, state.chain, work, hooks)
         patches, sites = _need(state.patches, step, "crop"), _need(state.sites, step, "find, grid or particles")
         work.extend(step, _need(state.stack, step, "open"))
         places = ("frame", "row", "col") if params.model.walls else ()  # they say which sites are neighbours
@@ -240,6 +246,14 @@ def do_step(
         sites = _need(state.sites, step, "train")
         return replace(state, sites=sites.join(cluster(sites, params)))
     return state  # "show" is for whoever opens the run
+
+
+def _train_chain(state: State, params: TrainParams, how: CropParams, work: Workspace, hooks: dict[str, Any]) -> State:
+    """Train a model for each of several window sizes."""
+    assert state.stack is not None and state.sites is not None and isinstance(how.window_px, int)
+    sizes, stacks = (how.window_px, *how.finer_px), [state.stack, *state.layers]
+    scales, table = fit_chain(stacks, state.sites, sizes, params.model, params.fit, how, work, **hooks)
+    return replace(state, model=scales, sites=state.sites.join(table))
 
 
 def _need(record: Any, step: Step, before: str) -> Any:

@@ -33,6 +33,7 @@ def crop(
         Several are registered layers of one field: each becomes a channel, normalised by itself.
     sites : Sites or DataFrame
     params : CropParams, optional
+        With finer windows (``finer_px``) the largest are cut, binned as the first model of the chain reads them.
     out : path, optional
         Stream the windows to a Zarr array there instead of memory.
     **fields
@@ -52,7 +53,7 @@ def crop(
     """
     from atomscope import patches
 
-    stacks, params = as_stacks(source), with_fields(CropParams, params, fields)
+    stacks, params = as_stacks(source), with_fields(CropParams, params, fields).coarsest
     folder = None if out is None else Path(out)
     if several(source):
         return _crop_layers(stacks, sites, params, folder, on_progress, should_stop)
@@ -90,5 +91,5 @@ def estimate_patches(
     from atomscope import patches
 
     stacks = as_stacks(source)
-    n, size = patches.estimate(stacks[0], as_sites(sites, stacks[0]), with_fields(CropParams, params, fields))
+    n, size = patches.estimate(stacks[0], as_sites(sites, stacks[0]), with_fields(CropParams, params, fields).coarsest)
     return n, size * len(stacks)

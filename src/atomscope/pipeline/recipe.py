@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
+from atomscope.data import Stack
 from atomscope.data.params import (
     ClusterParams,
     CropParams,
@@ -126,6 +127,14 @@ class Recipe:
         rest = tuple(s for s in self.steps if s.name != "open")
         more = tuple(LayerParams(path=str(where), key=which) for where, which in layers)
         return Recipe((Step("open", OpenParams(path=str(path), key=key, layers=more)), *rest))
+
+    def of_stacks(self, stacks: Sequence[Stack], key: str | None = None) -> Recipe:
+        """Return the recipe applied to a stack and its layers; itself, where one of them has no file to name."""
+        if not all(stack.source for stack in stacks):
+            return self
+        first, *rest = stacks
+        layers = [(stack.source, stack.metadata.get("key")) for stack in rest]
+        return self.with_source(first.source, first.metadata.get("key", key), layers)
 
     def first(self, name: str) -> Params | None:
         """Return the parameters of the first step of that name."""

@@ -15,6 +15,7 @@ from atomscope.errors import InputError, ShapeError
 
 if TYPE_CHECKING:
     from atomscope.models import Model
+    from atomscope.pipeline.levels import Scales
     from atomscope.pipeline.recipe import Recipe
 
 
@@ -121,20 +122,25 @@ def make_run(
     name: str = "run",
     *,
     sites: Sites | None = None,
-    model: Model | ModelState | None = None,
+    model: Model | ModelState | Scales | None = None,
     recipe: Recipe | list[dict[str, Any]] | None = None,
     stack: Stack | None = None,
     meta: dict[str, Any] | None = None,
 ) -> Run:
-    """Gather what one pass made into a Run, ready for :func:`save`."""
+    """Gather what one pass made into a Run, ready for :func:`save`; its losses are those of the largest window."""
+    from atomscope.pipeline.levels import Scales
     from atomscope.pipeline.recipe import Recipe
 
-    state = model if model is None or isinstance(model, ModelState) else model.to_state()
-    history = getattr(model, "history", History())
+    states, history = [], getattr(model, "history", History())
+    if isinstance(model, Scales):
+        states, history = model.to_states(), model.levels[0].model.history
+    elif model is not None:
+        states = [model if isinstance(model, ModelState) else model.to_state()]
     return Run(
         name=name,
         sites=sites,
-        model=state,
+        model=states[0] if states else None,
+        finer=tuple(states[1:]),
         history=history.table,
         recipe=recipe.to_list() if isinstance(recipe, Recipe) else list(recipe or []),
         source=stack.source if stack is not None else "",
