@@ -18,6 +18,7 @@ from atomscope.data import Sites, Stack, counted
         (1, ("class",), "1 class"),
         (0, ("class",), "0 classes"),
         (2, ("patch",), "2 patches"),
+        (2, ("epoch",), "2 epochs"),
         (np.int64(1), ("site",), "1 site"),
         (1200, ("site",), "1,200 sites"),
         (1, ("row is", "rows are"), "1 row is"),

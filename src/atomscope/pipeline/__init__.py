@@ -7,6 +7,7 @@ loads no torch.
 from atomscope.pipeline.apply import apply_run
 from atomscope.pipeline.atoms import find_atoms, find_in_frame, grid
 from atomscope.pipeline.boundaries import neighbour_edges, phase_walls
+from atomscope.pipeline.cutting import Windows, cut, encode_windows
 from atomscope.pipeline.defects import as_classifier as load_classifier
 from atomscope.pipeline.defects import (
     defect_candidates,
@@ -107,6 +108,7 @@ __all__ = [
     "Scales",
     "Step",
     "TrainParams",
+    "Windows",
     "activation_layer",
     "activation_map",
     "apply_run",
@@ -119,6 +121,7 @@ __all__ = [
     "component_layers",
     "components",
     "crop",
+    "cut",
     "defect_candidates",
     "delayed",
     "describe",
@@ -132,6 +135,7 @@ __all__ = [
     "embed",
     "encode",
     "encode_scales",
+    "encode_windows",
     "estimate_patches",
     "export_onnx",
     "find_atoms",

@@ -62,10 +62,10 @@ def apply_run(
         state = do_step(step, state, work, named(on_progress, step.name), should_stop)
     if run.finer and state.sites is not None:
         return state.sites.join(encode_scales(scales_of(run), state.images, state.sites, should_stop=should_stop))
-    if state.patches is None or state.sites is None:
+    if state.windows is None or state.sites is None:
         raise InputError(f"run {run.name!r}: its recipe has no crop step, so windows cannot be cut the same way")
     hooks: dict[str, Any] = {"on_progress": named(on_progress, "encode"), "should_stop": should_stop}
-    table = encode(run.model, state.patches, table=state.sites, **hooks)
+    table = encode(run.model, state.windows.patches, table=state.sites, **hooks)
     return state.sites.join(table)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from atomscope.data import Given, OnProgress, Patches, Progress, Run, ShouldStop, Sites, Stack, check_stop, counted
+from atomscope.data import OnProgress, Patches, Progress, Run, ShouldStop, Sites, Stack, check_stop, counted
 from atomscope.data.params import (
     ClusterParams,
     CropParams,
@@ -24,14 +24,13 @@ from atomscope.data.params import (
 )
 from atomscope.errors import InputError, Stopped
 from atomscope.pipeline.atoms import find_atoms, grid
-from atomscope.pipeline.delay import channels, delayed
+from atomscope.pipeline.cutting import Windows, cut, encode_windows
 from atomscope.pipeline.particles import find_particles
-from atomscope.pipeline.patches import crop
 from atomscope.pipeline.recipe import OpenParams, Recipe, Step, TrainParams
 from atomscope.pipeline.records import as_stacks, make_run, save
 from atomscope.pipeline.records import open as open_stack
 from atomscope.pipeline.resume import Workspace
-from atomscope.pipeline.rvae import cluster, encode, fit
+from atomscope.pipeline.rvae import cluster, fit
 from atomscope.pipeline.scales import fit_chain
 from atomscope.pipeline.structures import structure
 from atomscope.pipeline.walls import find_walls
@@ -52,9 +51,7 @@ class State:
     sites: Sites | None = None
     delay: DelayParams | None = None
     chain: CropParams | None = None
-    patches: Patches | None = None
-    target: Patches | None = None
-    unpaired: Patches | None = None
+    windows: Windows | None = None
     model: Model | Scales | None = None
 
     @property
@@ -215,32 +212,27 @@ def do_step(
             if state.delay is not None:
                 raise InputError("recipe: a lag and finer windows do not go together; leave one of the two out")
             return replace(state, chain=params)  # each window is cut in the pose that the larger ones say
-        if state.delay is None:
-            patches = crop(state.images, sites, params, **hooks)
-            return replace(state, patches=patches, sites=sites.join(flags_table(patches)))
-        patches, target = delayed(state.images, sites, state.delay, crop=params, **hooks)
-        flagged = sites.join(flags_table(patches))
-        if state.delay.pairs == "stack":
-            return replace(state, patches=channels(patches, target), sites=flagged)
-        # Sites of the last frames have nothing to be compared with, but latents none the less.
-        alone = sites.with_table(sites.table[~sites.table["site"].isin(patches.site)])
-        rest = crop(state.images, alone, params, **hooks)
-        return replace(state, patches=patches, target=target, unpaired=rest, sites=flagged)
+        windows = cut(state.images, sites, params, state.delay, **hooks)
+        return replace(state, windows=windows, sites=sites.join(flags_table(windows.patches)))
     if isinstance(params, TrainParams):
         if state.chain is not None:
             return _train_chain(state, params, state.chain, work, hooks)
-        patches, sites = _need(state.patches, step, "crop"), _need(state.sites, step, "find, grid or particles")
+        windows, sites = _need(state.windows, step, "crop"), _need(state.sites, step, "find, grid or particles")
         work.extend(step, _need(state.stack, step, "open"))
         places = ("frame", "row", "col") if params.model.walls else ()  # they say which sites are neighbours
         work.know(sites, [*params.model.conditions, params.model.labels, *places])
-        given = None if state.target is None else Given(target=state.target)
-        model = fit(patches, params.model, params.fit, table=sites, given=given, checkpoint=work.checkpoint, **hooks)
+        model = fit(
+            windows.patches,
+            params.model,
+            params.fit,
+            table=sites,
+            given=windows.given,
+            checkpoint=work.checkpoint,
+            **hooks,
+        )
         if model.history.stopped:
             raise Stopped("training was stopped; run the same recipe again to go on", partial=model)
-        table = encode(model, patches, table=sites, device=params.fit.device, **hooks)
-        if state.unpaired is not None and len(state.unpaired):
-            alone = encode(model, state.unpaired, table=sites, device=params.fit.device, **hooks)
-            table = pd.concat([table, alone])
+        table = encode_windows(model, windows, table=sites, device=params.fit.device, **hooks)
         return replace(state, model=model, sites=sites.join(table))
     if isinstance(params, ClusterParams):
         sites = _need(state.sites, step, "train")

@@ -148,7 +148,8 @@ class StructureWidget(Panel):
     def _adopt(self, old: Any, points: Any, sites: Sites, params: StructureParams) -> None:
         """Let what was made of the old layer go on with the new one."""
         before, work = self.state.work(old), self.state.work(points)
-        work.stack, work.image, work.steps = before.stack, before.image, dict(before.steps)
+        work.stack, work.layers, work.image = before.stack, before.layers, before.image
+        work.steps = dict(before.steps)
         if work.image is None and self._job is not None:
             work.stack, work.image = self._job[2], weakref.ref(self._job[0])
             work.note_source()
