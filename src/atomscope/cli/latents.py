@@ -80,11 +80,12 @@ def latent_map(run: Path, column: tuple[str, ...], out: Path) -> None:
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("pictures"), help="Folder to write.")
 @COUNT
 @EXTENT
-def pictures(run: Path, out: Path, count: int, extent: float) -> None:
+@click.option("--label", type=int, help="Class to draw, of a model with classes (default: 0; all are drawn beside it).")
+def pictures(run: Path, out: Path, count: int, extent: float, label: int | None) -> None:
     """Draw the manifold of the model of RUN, and each of its latents by itself, as TIFF and PNG."""
     from atomscope import pipeline
 
-    click.echo(f"-> {pipeline.save_pictures(_model(run), out, count, extent)}")
+    click.echo(f"-> {pipeline.save_pictures(_model(run), out, count, extent, label=label)}")
 
 
 @click.command("export-onnx")

@@ -22,8 +22,10 @@ from atomscope.pipeline.execute import flags_table, run_recipe
 from atomscope.pipeline.finders import read_finder as load_finder
 from atomscope.pipeline.finders import save_finder
 from atomscope.pipeline.latent_pictures import (
+    class_names,
     component_layers,
     latent_maps,
+    manifold,
     manifold_layers,
     one_by_one,
     plane_of,
@@ -74,7 +76,6 @@ from atomscope.pipeline.show import (
     dot_size,
     image_layer,
     layers,
-    manifold,
     overlay,
     quality_layers,
     recolor,
@@ -115,6 +116,7 @@ __all__ = [
     "as_stack",
     "channels",
     "class_lines",
+    "class_names",
     "cluster",
     "compare",
     "comparison_layers",
