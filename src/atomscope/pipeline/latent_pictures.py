@@ -107,8 +107,7 @@ def manifold(model: Model | ModelState, n: int = 8, extent: float = 2.0, *, labe
     extent : float
         Standard deviations of the prior.
     label : int or "all", optional
-        Class to draw; ``"all"``: one class after another, from top to bottom (of one latent: side by side). Models
-        without classes have one picture.
+        Class to draw; ``"all"``: all of them, side by side. Models without classes have one picture.
     """
     return _plane(as_model(model), n, extent, label)[0]
 
@@ -183,16 +182,15 @@ def _plane(model: Model, n: int, extent: float, label: Label) -> Drawn:
     ticks = [[f"z{i + 1} = {v:.2g}" for v in line] if k > 1 else [""] for i, k in enumerate(drawn[0].shape[:2])]
     tiles = drawn[0]
     if every:
-        axis = 0 if drawn[0].shape[1] > 1 else 1  # one below the other; of one latent side by side
         parts: list[np.ndarray] = []
         told: list[str] = []
         for name, one in zip(names, drawn, strict=True):
-            if parts and axis == 0:  # a row of nothing between two classes
-                parts.append(np.full_like(one[:1], np.nan))
+            if parts and one.shape[1] > 1:  # a column of nothing between two classes
+                parts.append(np.full_like(one[:, :1], np.nan))
                 told.append("")
             parts.append(one)
-            told += [f"{name}, {tick}" if tick else name for tick in ticks[axis]]
-        tiles, ticks[axis] = np.concatenate(parts, axis), told
+            told += [name if k == one.shape[1] // 2 else "" for k in range(one.shape[1])]
+        tiles, ticks[1] = np.concatenate(parts, axis=1), told
     about = {"rows": ticks[0], "columns": ticks[1], "tile_px": _tile(tiles), "gap_px": 1, "extent": extent}
     if names:
         about["classes"] = names if every else [names[k] for k in _chosen(label, names)]

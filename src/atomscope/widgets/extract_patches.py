@@ -227,11 +227,12 @@ def tiles(patches: Patches, target: Patches | None = None, seed: int = 0) -> np.
     if not len(patches):
         return None
     chosen = np.sort(np.random.default_rng(seed).permutation(len(patches))[: _TILES**2])
-    parts = []
+    parts: list[np.ndarray] = []
     for part in (patches, target):
         if part is not None:
             values = np.stack([compute(part.values[int(i)]) for i in chosen])
-            parts += [values] if values.ndim == 3 else list(values.swapaxes(0, 1))
+            for plane in [values] if values.ndim == 3 else values.swapaxes(0, 1):
+                parts += [np.full_like(plane[..., :1], np.nan)] * bool(parts) + [plane]
     return mosaic(np.concatenate(parts, axis=2), _TILES)
 
 

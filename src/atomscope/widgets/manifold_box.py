@@ -49,7 +49,7 @@ class ManifoldBox(QWidget):
         self.level_box = QComboBox()
         self.level_box.setToolTip("Which of the models: there is one of each window size.")
         self.label_box = QComboBox()
-        self.label_box.setToolTip("Class that is drawn; all of them are drawn one after another.")
+        self.label_box.setToolTip("Class that is drawn, or all of them side by side.")
         for box in (self.kind, self.level_box, self.label_box):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             box.setMinimumWidth(60)

@@ -224,7 +224,7 @@ class TrainRvaeWidget(Panel):
         if value.scales is not None:
             latents = "; ".join(f"{', '.join(z)} of {name}" for name, z in value.scales.columns.items())
             text = f"{counted(len(value.scales.levels), 'window size')} ({latents}), {text}"
-        verb = "Cancelled; kept what was done" if value.early else "Trained"
+        verb = "Cancelled; kept the model so far" if value.early else "Trained"
         self.run_bar.say(f"{verb}: {text}. {points.name} is coloured by {colour}. Next: Latent explorer.")
         self.known.follow(self.points_box.layer())
         self.state.tell(points, "model")
