@@ -108,6 +108,40 @@ def test_ticks_stand_at_their_pictures(model, gridded):
             assert text[:3] == ["z1", "z2", "theta1"]
 
 
+def test_a_class_is_drawn_that_is_asked_for_or_all_of_them(model, gridded, tmp_path):
+    stack, _ = gridded
+    one = [pipeline.manifold(model, 3, label=k) for k in (0, 1)]
+    assert not np.allclose(one[0], one[1], equal_nan=True)
+    np.testing.assert_array_equal(pipeline.manifold(model, 3), one[0])
+    np.testing.assert_allclose(one[1][:12, :14], model.decode([[-2, -2]], label=1)[0], atol=1e-4)
+    every = pipeline.manifold(model, 3, label="all")
+    assert every.shape == (one[0].shape[0], 7 * 15 - 1)
+    np.testing.assert_array_equal(every[:, : 3 * 15 - 1], one[0])
+    np.testing.assert_array_equal(every[:, 4 * 15 :], one[1])
+    assert np.isnan(every[:, 3 * 15 : 4 * 15]).all()
+    (_, _, _), (_, ticks, _) = ats.manifold_layers(stack, model, n=3, label="all")
+    said = list(ticks["features"]["tick"])
+    assert said[:3] == ["z1 = -2", "z1 = 0", "z1 = 2"] and said[3:] == ["", "class 0", "", "", "", "class 1", ""]
+    rows = {r.name: r.pictures for r in ats.traversals(model, n=3, label=1)}
+    np.testing.assert_allclose(rows["theta1"][0], model.decode([[0, 0]], circles=[[-np.pi]], label=1)[0], atol=1e-4)
+    with pytest.raises(InputError, match="a class from 0 to 1, or 'all', got 2"):
+        pipeline.manifold(model, label=2)
+    where = ats.save_pictures(model, tmp_path / "p", n=3, label=1)
+    np.testing.assert_allclose(tifffile.imread(where / "manifold.tif"), one[1], atol=1e-5)
+    assert json.loads((where / "about.json").read_text())["manifold_classes"]["classes"] == ["class 0", "class 1"]
+
+
+def test_classes_of_one_latent_stand_side_by_side_under_their_names():
+    x = np.random.default_rng(0).normal(size=(150, 12, 14)).astype(np.float32)
+    spec = ats.VAE(latent_dim=1, classes=2, labels="kind", hidden=8)
+    table = pd.DataFrame({"kind": np.where(np.arange(150) % 2, "tall", "low")}, pd.Index(range(150), name="site"))
+    made = ats.fit(Patches.from_array(x, np.arange(150)), spec, epochs=1, table=table)
+    assert pipeline.class_names(made) == pipeline.class_names(made.to_state()) == ["low", "tall"]
+    assert pipeline.manifold(made, 3, label="all").shape == (3 * 13 - 1, 2 * 15 - 1)
+    (_, _, _), (_, ticks, _) = ats.manifold_layers(np.zeros((20, 20)), made, n=3, label="all")
+    assert list(ticks["features"]["tick"]) == ["z1 = -2", "z1 = 0", "z1 = 2", "low", "tall"]
+
+
 def test_pictures_are_written_with_what_they_are(model, tmp_path):
     where = ats.save_pictures(model, tmp_path / "p", n=3)
     about = json.loads((where / "about.json").read_text())

@@ -28,7 +28,7 @@ def test_script_recipe_and_command_line_find_the_same(file, tmp_path):
     pd.testing.assert_frame_equal(run.sites.table, sites.table)
     out = CliRunner().invoke(main, ["walls", str(file), "-o", str(tmp_path / "w.parquet"), "--spacing-px", "6"])
     assert out.exit_code == 0, out.output
-    assert f"{len(ats.wall_lengths(sites))} walls" in out.output and "nm, in 3 frame(s)" in out.output
+    assert f"{len(ats.wall_lengths(sites))} walls" in out.output and "nm, in 3 frames" in out.output
     again = pipeline.read_sites(tmp_path / "w.parquet").table
     assert np.allclose(again["length_nm"], sites.table["length_nm"])
     assert sites.units()["length_nm"] == "nm" and sites.units()["curvature"] == "1/px"

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from atomscope.cli.flags import DATA, KEY, flags, take
-from atomscope.cli.talk import Bar
+from atomscope.cli.talk import Bar, count
 from atomscope.data.params import CandidateParams, FindParams, StructureParams, TeachParams
 
 
@@ -26,7 +26,7 @@ def find(file: Path, key: str | None, out: Path | None, **values: Any) -> None:
     bar.close()
     out = out or Path(f"{stack.name}_sites.parquet")
     pipeline.save_table(sites, out)
-    click.echo(f"{len(sites)} sites in {stack.n_frames} frame(s) -> {out}")
+    click.echo(f"{count(len(sites), 'site')} in {count(stack.n_frames, 'frame')} -> {out}")
 
 
 @click.command()
@@ -90,7 +90,8 @@ def structure(sites: Path, image: Path | None, key: str | None, out: Path, **val
     for name, counts in found.counts().items():
         if len(counts):
             click.echo(f"{name}: " + ", ".join(f"{what} {n}" for what, n in counts.head(8).items()))
-    click.echo(f"{len(found.sites)} sites, {len(found.bonds)} bonds, {len(found.rings)} rings -> {out}")
+    parts = ((found.sites, "site"), (found.bonds, "bond"), (found.rings, "ring"))
+    click.echo(f"{', '.join(count(len(part), name) for part, name in parts)} -> {out}")
 
 
 @click.command()
@@ -107,4 +108,4 @@ def candidates(file: Path, key: str | None, frame: int, out: Path | None, **valu
     sites = pipeline.defect_candidates(stack, take(CandidateParams, values), frame=frame)
     out = out or Path(f"{stack.name}_candidates.parquet")
     pipeline.save_table(sites, out)
-    click.echo(f"{len(sites)} candidates in frame {frame} -> {out}")
+    click.echo(f"{count(len(sites), 'candidate')} in frame {frame} -> {out}")

@@ -15,6 +15,13 @@ from atomscope.data.params import Params
 DATA = click.argument("file", type=click.Path(path_type=Path))
 KEY = click.option("--key", help="Data set, for files that hold several (see `atomscope info`).")
 
+LAYERS = click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    help="Image registered with FILE, one more channel of each window; repeat for more. FILE::KEY names a data set.",
+)
+
 
 class Window(click.ParamType):
     """A window size: one number, or ROWSxCOLS."""
@@ -61,6 +68,15 @@ def flags(*classes: type[Params]) -> Callable[[Callable[..., Any]], Callable[...
 def take(cls: type[Params], values: dict[str, Any]) -> Any:
     """Build a parameter class from the options that were given."""
     return cls(**{k: values[k] for k in cls.model_fields if values.get(k) is not None})
+
+
+def open_all(file: Path, key: str | None, layers: tuple[str, ...]) -> Any:
+    """Open a file, or a list of it and the layers registered with it (``FILE`` or ``FILE::KEY``)."""
+    from atomscope import pipeline
+
+    stack = pipeline.open(file, key=key)
+    more = [pipeline.open(path, key=which or None) for path, _, which in (one.partition("::") for one in layers)]
+    return [stack, *more] if more else stack
 
 
 def _click_type(annotation: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from atomscope.cli.flags import DATA, KEY, flags, take
-from atomscope.cli.talk import Bar
+from atomscope.cli.talk import Bar, count
 from atomscope.data.params import ClusterParams, ComponentParams, CropParams
 from atomscope.errors import InputError
 
@@ -39,7 +39,7 @@ def components(
     if pictures is not None:
         names = dict(zip(map(str, found.table.columns), found.pictures.reshape(-1, *cut.window), strict=False))
         pipeline.write_pictures({**names, "mean": found.mean.reshape(-1, *cut.window)[0]}, pictures)
-    click.echo(f"{len(found.table)} windows, {found.explained:.1%} of their variance -> {out}")
+    click.echo(f"{count(len(found.table), 'window')}, {found.explained:.1%} of their variance -> {out}")
 
 
 @click.command()
@@ -54,7 +54,8 @@ def cluster(sites: Path, out: Path | None, **values: Any) -> None:
     found = pipeline.cluster(known, take(ClusterParams, values))
     out = out or Path(f"{sites.stem}_classes.parquet")
     pipeline.save_table(known.join(found), out)
-    click.echo(f"{int(found['cluster'].max()) + 1} classes of {len(found)} sites -> {out}")
+    classes = int(found["cluster"].max()) + 1
+    click.echo(f"{count(classes, 'class')} of {count(len(found), 'site')} -> {out}")
 
 
 @click.command("latent-map")
@@ -79,11 +80,12 @@ def latent_map(run: Path, column: tuple[str, ...], out: Path) -> None:
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("pictures"), help="Folder to write.")
 @COUNT
 @EXTENT
-def pictures(run: Path, out: Path, count: int, extent: float) -> None:
+@click.option("--label", type=int, help="Class to draw, of a model with classes (default: 0; all are drawn beside it).")
+def pictures(run: Path, out: Path, count: int, extent: float, label: int | None) -> None:
     """Draw the manifold of the model of RUN, and each of its latents by itself, as TIFF and PNG."""
     from atomscope import pipeline
 
-    click.echo(f"-> {pipeline.save_pictures(_model(run), out, count, extent)}")
+    click.echo(f"-> {pipeline.save_pictures(_model(run), out, count, extent, label=label)}")
 
 
 @click.command("export-onnx")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from atomscope.cli.flags import DATA, KEY, flags, take
-from atomscope.cli.talk import Bar
+from atomscope.cli.talk import Bar, count
 from atomscope.data.params import ParticleParams, SegmenterParams
 
 
@@ -46,4 +46,4 @@ def particles(
     pipeline.save_table(sites, out)
     if order is not None:
         pipeline.order_parameter(sites).to_csv(order, index=False)
-    click.echo(f"{len(sites)} particles in {stack.n_frames} frame(s) -> {out}")
+    click.echo(f"{count(len(sites), 'particle')} in {count(stack.n_frames, 'frame')} -> {out}")

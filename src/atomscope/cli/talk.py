@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from atomscope.data import Progress
+from atomscope.data import Progress, counted
 
 
 class Bar:
@@ -36,6 +36,11 @@ class Bar:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def count(n: int, one: str) -> str:
+    """Return a number and its noun; the number as a program reads it."""
+    return counted(n, one, separator="")
 
 
 def say(numbers: dict[str, float], as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from atomscope.cli.flags import DATA, KEY, flags, take
-from atomscope.cli.talk import Bar
+from atomscope.cli.talk import Bar, count
 from atomscope.data.params import WallParams, WallTrainParams
 
 
@@ -30,7 +30,7 @@ def walls(file: Path, key: str | None, out: Path | None, domains: Path | None, *
     lengths = pipeline.wall_lengths(sites)
     unit = "nm" if lengths["length_nm"].notna().any() else "px"
     total = lengths[f"length_{unit}"].sum()
-    click.echo(f"{len(lengths)} walls, {total:.1f} {unit}, in {stack.n_frames} frame(s) -> {out}")
+    click.echo(f"{count(len(lengths), 'wall')}, {total:.1f} {unit}, in {count(stack.n_frames, 'frame')} -> {out}")
     if domains is not None:
         pipeline.save_stack(pipeline.domains(stack, params), domains, on_progress=bar)
         bar.close()
@@ -51,6 +51,5 @@ def train_walls(file: Path, labels: Path, key: str | None, out: Path, **values: 
     params = take(WallTrainParams, values)
     network = pipeline.train_walls(pipeline.open(file, key=key), pipeline.open(labels), params, on_progress=bar)
     bar.close()
-    click.echo(
-        f"{network.meta['steps']} steps, loss {network.meta['loss']:.3g} -> {pipeline.save_wall_net(network, out)}"
-    )
+    steps = count(network.meta["steps"], "step")
+    click.echo(f"{steps}, loss {network.meta['loss']:.3g} -> {pipeline.save_wall_net(network, out)}")

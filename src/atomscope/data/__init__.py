@@ -12,6 +12,7 @@ from atomscope.data.run import Run
 from atomscope.data.sites import Sites
 from atomscope.data.stack import Stack
 from atomscope.data.structure import Structure
+from atomscope.data.words import counted
 
 __all__ = [
     "Axis",
@@ -31,6 +32,7 @@ __all__ = [
     "Structure",
     "check_stop",
     "compute",
+    "counted",
     "default_axes",
     "report",
 ]

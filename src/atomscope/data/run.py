@@ -21,6 +21,9 @@ class Run:
     sites : Sites or None
         The site table with every column that was learnt.
     model : ModelState or None
+        Of several window sizes that of the largest.
+    finer : tuple of ModelState
+        Those of the smaller windows, largest first, where there are several window sizes.
     history : pandas.DataFrame
         Losses, a row an epoch.
     recipe : list of dict
@@ -36,6 +39,7 @@ class Run:
     name: str = "run"
     sites: Sites | None = None
     model: ModelState | None = None
+    finer: tuple[ModelState, ...] = ()
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
     recipe: list[dict[str, Any]] = field(default_factory=list)
     source: str = ""

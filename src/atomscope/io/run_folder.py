@@ -6,6 +6,7 @@
     recipe.yaml         the steps
     sites.parquet       the site table with every learnt column
     model.safetensors   weights and specification (model.json: a readable copy)
+    level_2.safetensors and so on, where a run has models of several window sizes: those of the smaller windows
     history.csv         losses, a row an epoch
 """
 
@@ -30,7 +31,9 @@ from atomscope.io.tables import column_from_text, read_table, write_table
 _FORMAT = "atomscope-run"
 _VERSION = 1
 _RUN, _RECIPE, _SITES, _MODEL, _HISTORY = "run.json", "recipe.yaml", "sites.parquet", "model.safetensors", "history.csv"
-_OURS = frozenset({_RUN, _RECIPE, _SITES, _MODEL, "model.json", _HISTORY})
+_FINER = tuple(f"level_{i}.safetensors" for i in range(2, 17))
+_COPIES = frozenset({"model.json", *(f"level_{i}.json" for i in range(2, 17))})
+_OURS = frozenset({_RUN, _RECIPE, _SITES, _MODEL, _HISTORY, *_FINER}) | _COPIES
 
 
 def write_run(run: Run, folder: str | os.PathLike[str], *, overwrite: bool = True) -> Path:
@@ -74,6 +77,9 @@ def write_run(run: Run, folder: str | os.PathLike[str], *, overwrite: bool = Tru
         if run.model is not None:
             write_model(run.model, beside / _MODEL)
             contents.append(_MODEL)
+        for name, state in zip(_FINER, run.finer, strict=False):
+            write_model(state, beside / name)
+            contents.append(name)
         if len(run.history.columns):
             run.history.to_csv(beside / _HISTORY, index=False, lineterminator="\n")
             contents.append(_HISTORY)
@@ -116,6 +122,7 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
         name=str(head["name"]),
         sites=read_table(where / _SITES) if _SITES in contents else None,
         model=read_model(where / _MODEL) if _MODEL in contents else None,
+        finer=tuple(read_model(where / name) for name in _FINER if name in contents),
         history=_history(where / _HISTORY, head.get("history_dtypes", {})) if _HISTORY in contents else pd.DataFrame(),
         recipe=read_recipe(where / _RECIPE) if _RECIPE in contents else [],
         source=str(head.get("source", "")),

@@ -4,8 +4,10 @@ The only room that knows the others. Rooms are imported when a verb is called, s
 loads no torch.
 """
 
+from atomscope.pipeline.apply import apply_run
 from atomscope.pipeline.atoms import find_atoms, find_in_frame, grid
 from atomscope.pipeline.boundaries import neighbour_edges, phase_walls
+from atomscope.pipeline.cutting import Windows, cut, encode_windows
 from atomscope.pipeline.defects import as_classifier as load_classifier
 from atomscope.pipeline.defects import (
     defect_candidates,
@@ -16,12 +18,14 @@ from atomscope.pipeline.defects import (
     train_classifier,
 )
 from atomscope.pipeline.delay import channels, delayed, implied_timescales
-from atomscope.pipeline.execute import apply_run, flags_table, run_recipe
+from atomscope.pipeline.execute import flags_table, run_recipe
 from atomscope.pipeline.finders import read_finder as load_finder
 from atomscope.pipeline.finders import save_finder
 from atomscope.pipeline.latent_pictures import (
+    class_names,
     component_layers,
     latent_maps,
+    manifold,
     manifold_layers,
     one_by_one,
     plane_of,
@@ -35,6 +39,7 @@ from atomscope.pipeline.latents import (
     export_onnx,
     merge_classes,
 )
+from atomscope.pipeline.levels import Level, Scales, load_scales, scales_of
 from atomscope.pipeline.maps import activation_layer, activation_map, difference_layer, difference_map
 from atomscope.pipeline.particles import (
     find_particles,
@@ -66,13 +71,12 @@ from atomscope.pipeline.records import (
 from atomscope.pipeline.report import write_report
 from atomscope.pipeline.rvae import cluster, encode, fit
 from atomscope.pipeline.samples import list_samples, open_sample, sample_scan
-from atomscope.pipeline.scales import Level, Scales, encode_scales, fit_scales, load_scales
+from atomscope.pipeline.scales import encode_scales, fit_scales
 from atomscope.pipeline.show import (
     comparison_layers,
     dot_size,
     image_layer,
     layers,
-    manifold,
     overlay,
     quality_layers,
     recolor,
@@ -106,18 +110,21 @@ __all__ = [
     "Scales",
     "Step",
     "TrainParams",
+    "Windows",
     "activation_layer",
     "activation_map",
     "apply_run",
     "as_stack",
     "channels",
     "class_lines",
+    "class_names",
     "cluster",
     "compare",
     "comparison_layers",
     "component_layers",
     "components",
     "crop",
+    "cut",
     "defect_candidates",
     "delayed",
     "describe",
@@ -131,6 +138,7 @@ __all__ = [
     "embed",
     "encode",
     "encode_scales",
+    "encode_windows",
     "estimate_patches",
     "export_onnx",
     "find_atoms",
@@ -190,6 +198,7 @@ __all__ = [
     "save_structure",
     "save_table",
     "save_wall_net",
+    "scales_of",
     "side_by_side",
     "simulate_scan_to",
     "simulate_to",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from atomscope.data import Edges, Given, Patches, Sites
+from atomscope.data import Edges, Given, Patches, Sites, counted
 from atomscope.errors import CalibrationError, InputError
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def neighbour_edges(sites: Sites, patches: Patches | None = None) -> Edges:
     if patches is not None:
         unknown = np.setdiff1d(patches.site, table.index.to_numpy())
         if len(unknown):
-            raise InputError(f"edges: {len(unknown)} patches are of no site of the table, the first of {unknown[0]}")
+            some = counted(len(unknown), "patch is", "patches are")
+            raise InputError(f"edges: {some} of no site of the table, the first of {unknown[0]}")
         table = table.loc[patches.site]
     try:
         pixel, unit = (sites.axes[-2].to("nm").scale, sites.axes[-1].to("nm").scale), "nm"

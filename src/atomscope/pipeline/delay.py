@@ -9,11 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from atomscope.data import OnProgress, Patches, Progress, Provenance, ShouldStop, Sites
+from atomscope.data import OnProgress, Patches, Provenance, ShouldStop, Sites
 from atomscope.data.params import CropParams, DelayParams
 from atomscope.errors import Stopped
 from atomscope.pipeline.fields import with_fields
-from atomscope.pipeline.records import as_sites, as_stack
+from atomscope.pipeline.parts import part_of
+from atomscope.pipeline.patches import crop as cut_windows
+from atomscope.pipeline.records import as_sites, as_stacks, several
 
 
 def delayed(
@@ -35,8 +37,8 @@ def delayed(
 
     Parameters
     ----------
-    source : Stack, array or path
-        A movie.
+    source : Stack, array or path, or a list or tuple of them
+        A movie; several are registered layers of one field: each becomes a channel of both windows.
     sites : Sites or DataFrame
     params : DelayParams, optional
     crop : CropParams, optional
@@ -64,7 +66,8 @@ def delayed(
     """
     from atomscope import patches as rooms
 
-    stack = as_stack(source)
+    stacks = as_stacks(source)
+    stack, source = stacks[0], stacks if several(source) else stacks[0]
     known = as_sites(sites, stack)
     own = {name: fields.pop(name) for name in list(fields) if name in DelayParams.model_fields}
     params, how = with_fields(DelayParams, params, own), with_fields(CropParams, crop, fields)
@@ -74,8 +77,8 @@ def delayed(
     folder = None if out is None else Path(out)
 
     def cut(what: Sites, name: str, part: int) -> Patches:
-        hooks: dict[str, Any] = {"on_progress": _half(on_progress, part), "should_stop": should_stop}
-        return rooms.crop(stack, what, how, out=None if folder is None else folder / name, **hooks)
+        hooks: dict[str, Any] = {"on_progress": part_of(on_progress, part, 2), "should_stop": should_stop}
+        return cut_windows(source, what, how, out=None if folder is None else folder / name, **hooks)
 
     def told(one: Patches, other: Patches) -> tuple[Patches, Patches]:
         one, other = rooms.pair(one, other)
@@ -96,18 +99,6 @@ def delayed(
     except Stopped as stop:
         stop.partial = None if stop.partial is None else told(now, stop.partial)
         raise
-
-
-def _half(on_progress: OnProgress | None, part: int) -> OnProgress | None:
-    """Report two passes over the frames as one."""
-    if on_progress is None:
-        return None
-
-    def half(progress: Progress) -> None:
-        done = progress.done + part * progress.total
-        on_progress(replace(progress, done=done, total=2 * progress.total))
-
-    return half
 
 
 def channels(*layers: Patches | Sequence[Patches]) -> Patches:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from atomscope.data import Given, OnProgress, Patches, Progress, Run, ShouldStop, Sites, Stack, check_stop
+from atomscope.data import OnProgress, Patches, Progress, Run, ShouldStop, Sites, Stack, check_stop, counted
 from atomscope.data.params import (
     ClusterParams,
     CropParams,
@@ -24,19 +24,20 @@ from atomscope.data.params import (
 )
 from atomscope.errors import InputError, Stopped
 from atomscope.pipeline.atoms import find_atoms, grid
-from atomscope.pipeline.delay import channels, delayed
+from atomscope.pipeline.cutting import Windows, cut, encode_windows
 from atomscope.pipeline.particles import find_particles
-from atomscope.pipeline.patches import crop
 from atomscope.pipeline.recipe import OpenParams, Recipe, Step, TrainParams
-from atomscope.pipeline.records import as_stack, make_run, save
+from atomscope.pipeline.records import as_stacks, make_run, save
 from atomscope.pipeline.records import open as open_stack
 from atomscope.pipeline.resume import Workspace
-from atomscope.pipeline.rvae import cluster, encode, fit
+from atomscope.pipeline.rvae import cluster, fit
+from atomscope.pipeline.scales import fit_chain
 from atomscope.pipeline.structures import structure
 from atomscope.pipeline.walls import find_walls
 
 if TYPE_CHECKING:
     from atomscope.models import Model
+    from atomscope.pipeline.levels import Scales
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +47,23 @@ class State:
     """What the steps so far have made."""
 
     stack: Stack | None = None
+    layers: tuple[Stack, ...] = ()
     sites: Sites | None = None
     delay: DelayParams | None = None
-    patches: Patches | None = None
-    target: Patches | None = None
-    unpaired: Patches | None = None
-    model: Model | None = None
+    chain: CropParams | None = None
+    windows: Windows | None = None
+    model: Model | Scales | None = None
+
+    @property
+    def images(self) -> Any:
+        """What windows are cut from: the stack, or it and the layers registered with it."""
+        return [self.stack, *self.layers] if self.layers else self.stack
+
+    @classmethod
+    def on(cls, source: Any, sites: Sites | None) -> State:
+        """Begin with a stack, or with several that are registered."""
+        stack, *layers = as_stacks(source)
+        return cls(stack=stack, layers=tuple(layers), sites=sites)
 
 
 def run_recipe(
@@ -69,8 +81,9 @@ def run_recipe(
     Parameters
     ----------
     recipe : Recipe or path of a YAML file
-    source : Stack, array or path, optional
-        What to run on, instead of the recipe's own ``open`` step.
+    source : Stack, array or path, or a list or tuple of them, optional
+        What to run on, instead of the recipe's own ``open`` step. Several are registered layers of one field: sites
+        are found in the first, and windows have a channel of each.
     sites : Sites, optional
         Sites to start from, for a recipe that begins after finding.
     folder : path, optional
@@ -89,7 +102,9 @@ def run_recipe(
     ParameterError
         If the recipe has an unknown step or field.
     InputError
-        If a step comes before what it needs.
+        If a step comes before what it needs, or the recipe reads more or fewer layers than there are.
+    ShapeError
+        If layers are not of one shape.
     Stopped
         When asked to stop; what was finished is kept for the next time when ``folder`` was given.
     """
@@ -97,9 +112,8 @@ def run_recipe(
         recipe = Recipe.from_yaml(recipe)
     state = State(sites=sites)
     if source is not None:
-        state = State(stack=as_stack(source), sites=sites)
-        if state.stack is not None and state.stack.source:
-            recipe = recipe.with_source(state.stack.source, _key(recipe))
+        state = State.on(source, sites)
+        recipe = _of_source(recipe, state)
         recipe_steps = [s for s in recipe if s.name != "open"]
     else:
         recipe_steps = list(recipe)
@@ -107,7 +121,7 @@ def run_recipe(
     for step in recipe_steps:
         check_stop(should_stop)
         log.info("step %s", step.name)
-        state = _do(step, state, work, _named(on_progress, step.name), should_stop)
+        state = do_step(step, state, work, named(on_progress, step.name), should_stop)
     run = make_run(
         name or (Path(folder).name if folder is not None else "run"),
         sites=state.sites,
@@ -121,20 +135,36 @@ def run_recipe(
     return run
 
 
-def _key(recipe: Recipe) -> str | None:
-    params = recipe.first("open")
-    return params.key if isinstance(params, OpenParams) else None
+def _of_source(recipe: Recipe, state: State) -> Recipe:
+    """Return the recipe as one of the data that it is run on, where these have a file to name."""
+    was = recipe.first("open")
+    key = None
+    if isinstance(was, OpenParams):
+        same_layers("recipe", was, state)
+        key = was.key
+    assert state.stack is not None
+    return recipe.of_stacks([state.stack, *state.layers], key)
 
 
-def _named(on_progress: OnProgress | None, step: str) -> OnProgress | None:
+def same_layers(what: str, was: OpenParams, state: State) -> None:
+    """Raise InputError unless there are as many layers as there were."""
+    wanted, came = len(was.layers) + 1, len(state.layers) + 1
+    if wanted != came:
+        raise InputError(
+            f"{what}: wanted {counted(wanted, 'image', 'registered images, a channel each')}, got {came}; "
+            "give all of them, in the same order (--layer)"
+        )
+
+
+def named(on_progress: OnProgress | None, step: str) -> OnProgress | None:
     """Report every progress of a step under the step's name."""
     if on_progress is None:
         return None
 
-    def named(progress: Progress) -> None:
+    def told(progress: Progress) -> None:
         on_progress(replace(progress, what=step))
 
-    return named
+    return told
 
 
 #: Steps that lay the sites of a run, and what they call; found once, they are kept beside the run folder.
@@ -145,14 +175,15 @@ _FINDS: dict[type[Params], Callable[..., Sites]] = {
 }
 
 
-def _do(
+def do_step(
     step: Step, state: State, work: Workspace, on_progress: OnProgress | None, should_stop: ShouldStop | None
 ) -> State:
     """Run one step on the state."""
     params = step.params
     hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
     if isinstance(params, OpenParams):
-        return replace(state, stack=open_stack(params.path, key=params.key))
+        first = open_stack(params.path, key=params.key)
+        return State.on([first, *(open_stack(one.path, key=one.key) for one in params.layers)], state.sites)
     if isinstance(params, tuple(_FINDS)):
         stack = _need(state.stack, step, "open")
         work.extend(step, stack)
@@ -176,29 +207,32 @@ def _do(
     if isinstance(params, CropParams):
         stack, sites = _need(state.stack, step, "open"), _need(state.sites, step, "find, grid or particles")
         work.extend(step, stack)
-        if state.delay is None:
-            patches = crop(stack, sites, params, **hooks)
-            return replace(state, patches=patches, sites=sites.join(flags_table(patches)))
-        patches, target = delayed(stack, sites, state.delay, crop=params, **hooks)
-        flagged = sites.join(flags_table(patches))
-        if state.delay.pairs == "stack":
-            return replace(state, patches=channels(patches, target), sites=flagged)
-        # Sites of the last frames have nothing to be compared with, but latents none the less.
-        rest = crop(stack, sites.with_table(sites.table[~sites.table["site"].isin(patches.site)]), params, **hooks)
-        return replace(state, patches=patches, target=target, unpaired=rest, sites=flagged)
+        work.add_layers(state.layers)
+        if params.finer_px:
+            if state.delay is not None:
+                raise InputError("recipe: a lag and finer windows do not go together; leave one of the two out")
+            return replace(state, chain=params)  # each window is cut in the pose that the larger ones say
+        windows = cut(state.images, sites, params, state.delay, **hooks)
+        return replace(state, windows=windows, sites=sites.join(flags_table(windows.patches)))
     if isinstance(params, TrainParams):
-        patches, sites = _need(state.patches, step, "crop"), _need(state.sites, step, "find, grid or particles")
+        if state.chain is not None:
+            return _train_chain(state, params, state.chain, work, hooks)
+        windows, sites = _need(state.windows, step, "crop"), _need(state.sites, step, "find, grid or particles")
         work.extend(step, _need(state.stack, step, "open"))
         places = ("frame", "row", "col") if params.model.walls else ()  # they say which sites are neighbours
         work.know(sites, [*params.model.conditions, params.model.labels, *places])
-        given = None if state.target is None else Given(target=state.target)
-        model = fit(patches, params.model, params.fit, table=sites, given=given, checkpoint=work.checkpoint, **hooks)
+        model = fit(
+            windows.patches,
+            params.model,
+            params.fit,
+            table=sites,
+            given=windows.given,
+            checkpoint=work.checkpoint,
+            **hooks,
+        )
         if model.history.stopped:
             raise Stopped("training was stopped; run the same recipe again to go on", partial=model)
-        table = encode(model, patches, table=sites, device=params.fit.device, **hooks)
-        if state.unpaired is not None and len(state.unpaired):
-            alone = encode(model, state.unpaired, table=sites, device=params.fit.device, **hooks)
-            table = pd.concat([table, alone])
+        table = encode_windows(model, windows, table=sites, device=params.fit.device, **hooks)
         return replace(state, model=model, sites=sites.join(table))
     if isinstance(params, ClusterParams):
         sites = _need(state.sites, step, "train")
@@ -206,62 +240,18 @@ def _do(
     return state  # "show" is for whoever opens the run
 
 
+def _train_chain(state: State, params: TrainParams, how: CropParams, work: Workspace, hooks: dict[str, Any]) -> State:
+    """Train a model for each of several window sizes."""
+    assert state.stack is not None and state.sites is not None and isinstance(how.window_px, int)
+    sizes, stacks = (how.window_px, *how.finer_px), [state.stack, *state.layers]
+    scales, table = fit_chain(stacks, state.sites, sizes, params.model, params.fit, how, work, **hooks)
+    return replace(state, model=scales, sites=state.sites.join(table))
+
+
 def _need(record: Any, step: Step, before: str) -> Any:
     if record is None:
         raise InputError(f"recipe: step {step.name!r} needs a step {before!r} before it; add one to the recipe")
     return record
-
-
-def apply_run(
-    run: Run,
-    source: Any,
-    *,
-    sites: Sites | None = None,
-    on_progress: OnProgress | None = None,
-    should_stop: ShouldStop | None = None,
-) -> Sites:
-    """Encode other data with the model of a run, found and cut as the run's recipe says.
-
-    Parameters
-    ----------
-    run : Run
-    source : Stack, array or path
-    sites : Sites, optional
-        Sites of the data, when they are known already.
-
-    Returns
-    -------
-    Sites
-        With the latent columns joined.
-
-    Raises
-    ------
-    InputError
-        If the run has no model, or its recipe does not say how sites are found (and none are given) or windows cut.
-    """
-    if run.model is None:
-        raise InputError(f"run {run.name!r} holds no model; train one first")
-    recipe = Recipe.from_list(run.recipe)
-    finds = ("find", "grid", "walls", "particles")
-    if sites is None and not any(step.name in finds for step in recipe):
-        raise InputError(
-            f"run {run.name!r} was trained on a table of sites and does not say how to find them; find the sites of "
-            "this data and give them too (sites=, --sites)"
-        )
-    keep = [s for s in recipe if s.name == "crop" or (s.name in finds and sites is None) or _stacks(s)]
-    state, work = State(stack=as_stack(source), sites=sites), Workspace(None)
-    for step in keep:
-        state = _do(step, state, work, _named(on_progress, step.name), should_stop)
-    if state.patches is None or state.sites is None:
-        raise InputError(f"run {run.name!r}: its recipe has no crop step, so windows cannot be cut the same way")
-    hooks: dict[str, Any] = {"on_progress": _named(on_progress, "encode"), "should_stop": should_stop}
-    table = encode(run.model, state.patches, table=state.sites, **hooks)
-    return state.sites.join(table)
-
-
-def _stacks(step: Step) -> bool:
-    """Whether a step makes channels of two times: then a model wants both; one that predicts reads the first alone."""
-    return isinstance(step.params, DelayParams) and step.params.pairs == "stack"
 
 
 def flags_table(patches: Patches) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from atomscope.data import Given, Patches, Sites
+from atomscope.data import Given, Patches, Sites, counted
 from atomscope.data.params import VAESpec
 from atomscope.errors import InputError
 
@@ -117,7 +117,8 @@ def _rows(patches: Patches, table: Table, wanted: list[str]) -> pd.DataFrame:
         raise InputError(f"table: site {frame.index[frame.index.duplicated()][0]} occurs more than once")
     lost = np.setdiff1d(patches.site, frame.index.to_numpy())
     if len(lost):
-        raise InputError(f"table: {len(lost)} patches are of sites that it does not hold, the first is site {lost[0]}")
+        some = counted(len(lost), "patch is of a site", "patches are of sites")
+        raise InputError(f"table: {some} that it does not hold, the first is site {lost[0]}")
     return frame.loc[patches.site, wanted]
 
 
@@ -139,7 +140,7 @@ def _numbers(
         empty = (text.isna() | (text.astype(str).str.strip() == "")).to_numpy()
     if empty.any():
         raise InputError(
-            f"column {name!r} is empty for {int(empty.sum())} of {len(column)} patches, the first of site "
+            f"column {name!r} is empty for {int(empty.sum())} of {counted(len(column), 'patch')}, the first of site "
             f"{column.index[int(np.flatnonzero(empty)[0])]}; a model must know it of all: fill it in, or leave "
             "these sites out"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from atomscope.data import Axis, ModelState, Sites, Stack
 from atomscope.data.columns import angle_order
 from atomscope.errors import InputError
+from atomscope.pipeline.known import Names
 from atomscope.pipeline.records import as_sites, as_stack
 from atomscope.pipeline.rvae import as_model
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from atomscope.models import Model, Traversal
 
 LayerData = tuple[Any, dict[str, Any], str]
+#: A class by its number, or all of them.
+Label = int | Literal["all"] | None
+#: A mosaic, and the names of its rows and columns.
+Drawn = tuple[np.ndarray, dict[str, Any]]
 
 
 def latent_maps(
@@ -76,15 +81,45 @@ def _map(stack: Stack, table: pd.DataFrame, column: str) -> tuple[np.ndarray, li
     return found.values, latents.grid_axes(stack, found.origin, found.step, found.frames, found.values.ndim)
 
 
-def traversals(model: Model | ModelState, n: int = 9, extent: float = 2.0) -> list[Traversal]:
-    """Draw each latent by itself: a row of ``n`` pictures for each, then one for each class."""
+def class_names(model: Model | ModelState) -> list[str]:
+    """Return what the classes of a model are called: by its labels where they had names; none without classes."""
+    spec = model.spec if isinstance(model.spec, dict) else model.spec.model_dump()
+    names = Names.of(model.meta)
+    known = names.labels if names is not None and names.labels else []
+    return [*known, *(f"class {k}" for k in range(len(known), int(spec.get("classes", 0))))]
+
+
+def traversals(model: Model | ModelState, n: int = 9, extent: float = 2.0, label: int = 0) -> list[Traversal]:
+    """Draw each latent by itself: a row of ``n`` pictures for each, of the class ``label``, then one for each class."""
     from atomscope import models
 
-    return models.traversals(as_model(model), n, extent)
+    return models.traversals(as_model(model), n, extent, label)
+
+
+def manifold(model: Model | ModelState, n: int = 8, extent: float = 2.0, *, label: Label = None) -> np.ndarray:
+    """Return one picture of the decoded latent grid (rows are z1, columns are z2).
+
+    Parameters
+    ----------
+    model : Model
+    n : int
+        Pictures along each latent.
+    extent : float
+        Standard deviations of the prior.
+    label : int or "all", optional
+        Class to draw; ``"all"``: all of them, side by side. Models without classes have one picture.
+    """
+    return _plane(as_model(model), n, extent, label)[0]
 
 
 def manifold_layers(
-    source: Any, model: Model | ModelState, n: int = 8, extent: float = 2.0, *, single: bool = False
+    source: Any,
+    model: Model | ModelState,
+    n: int = 8,
+    extent: float = 2.0,
+    *,
+    single: bool = False,
+    label: Label = None,
 ) -> list[LayerData]:
     """Return the manifold (rows z1, columns z2) beside the image, with its ticks, as layer tuples.
 
@@ -98,60 +133,104 @@ def manifold_layers(
         Standard deviations of the prior.
     single : bool
         Each latent by itself instead (:func:`traversals`).
+    label : int or "all", optional
+        Class to draw, see :func:`manifold`.
     """
     from atomscope.display import latents
 
-    stack, pictures = as_stack(source), _pictures(model, n, extent)
-    if single and "traversals" not in pictures:
+    stack, loaded = as_stack(source), as_model(model)
+    made = _rows(loaded, n, extent, label) if single else _plane(loaded, n, extent, label)
+    if made is None:
         raise InputError("this model has no latent to change: it draws one picture")
-    mosaic, about = pictures["traversals" if single else "manifold"]
+    mosaic, about = made
     name = f"{stack.name} {'latents one by one' if single else 'manifold'}"
     tile = tuple(about["tile_px"])
     return latents.ticked_layers(stack, mosaic, (tile[0], tile[1]), about["rows"], about["columns"], name=name)
 
 
-def one_by_one(model: Model | ModelState, n: int = 9, extent: float = 2.0) -> np.ndarray | None:
+def one_by_one(model: Model | ModelState, n: int = 9, extent: float = 2.0, *, label: Label = None) -> np.ndarray | None:
     """Return the traversals as one picture; None of a model that has nothing to change."""
-    found = _pictures(model, n, extent).get("traversals")
-    return None if found is None else found[0]
+    made = _rows(as_model(model), n, extent, label)
+    return None if made is None else made[0]
 
 
-def save_pictures(model: Model | ModelState, folder: str | Path, n: int = 9, extent: float = 2.0) -> Path:
-    """Write the manifold and the traversals of a model as TIFF and PNG, and what their rows and columns are as JSON."""
+def save_pictures(
+    model: Model | ModelState, folder: str | Path, n: int = 9, extent: float = 2.0, *, label: int | None = None
+) -> Path:
+    """Write pictures of a model as TIFF and PNG, and what their rows and columns are as JSON.
+
+    ``manifold`` and ``traversals``, of the class ``label`` where there are classes (0 as it comes); then also
+    ``manifold_classes``, the manifolds of all of them.
+    """
     from atomscope import io
 
-    made = _pictures(model, n, extent)
-    return io.write_pictures(
-        {name: mosaic for name, (mosaic, _) in made.items()}, {name: about for name, (_, about) in made.items()}, folder
-    )
+    loaded = as_model(model)
+    made = {"manifold": _plane(loaded, n, extent, label), "traversals": _rows(loaded, n, extent, label)}
+    if loaded.spec.classes:
+        made["manifold_classes"] = _plane(loaded, n, extent, "all")
+    found = {name: one for name, one in made.items() if one is not None}
+    return io.write_pictures({k: one[0] for k, one in found.items()}, {k: one[1] for k, one in found.items()}, folder)
 
 
-def _pictures(model: Model | ModelState, n: int, extent: float) -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
-    """Return the manifold and the traversals: a mosaic each, and the names of its rows and columns."""
+def _plane(model: Model, n: int, extent: float, label: Label) -> Drawn:
+    """Return the manifold, of a class or of all: a mosaic, and the names of its rows and columns."""
     from atomscope import latent
 
-    model = as_model(model)
-    tiles, line = model.manifold(n, extent), np.linspace(-extent, extent, n)
-    ticks = [[f"z{i + 1} = {v:.2g}" for v in line] if k > 1 else [""] for i, k in enumerate(tiles.shape[:2])]
-    tile = [tiles.shape[-2], tiles.shape[-1] * (tiles.shape[2] if tiles.ndim == 5 else 1)]
-    made = {
-        "manifold": (
-            latent.manifold_mosaic(tiles),
-            {"rows": ticks[0], "columns": ticks[1], "tile_px": tile, "gap_px": 1, "extent": extent},
-        )
+    names, line = class_names(model), np.linspace(-extent, extent, n)
+    every = label == "all" and bool(names)
+    drawn = [model.manifold(n, extent, k if names else None) for k in _chosen(label, names)]  # (rows, cols, ...) each
+    ticks = [[f"z{i + 1} = {v:.2g}" for v in line] if k > 1 else [""] for i, k in enumerate(drawn[0].shape[:2])]
+    tiles = drawn[0]
+    if every:
+        parts: list[np.ndarray] = []
+        told: list[str] = []
+        for name, one in zip(names, drawn, strict=True):
+            if parts and one.shape[1] > 1:  # a column of nothing between two classes
+                parts.append(np.full_like(one[:, :1], np.nan))
+                told.append("")
+            parts.append(one)
+            told += [name if k == one.shape[1] // 2 else "" for k in range(one.shape[1])]
+        tiles, ticks[1] = np.concatenate(parts, axis=1), told
+    about = {"rows": ticks[0], "columns": ticks[1], "tile_px": _tile(tiles), "gap_px": 1, "extent": extent}
+    if names:
+        about["classes"] = names if every else [names[k] for k in _chosen(label, names)]
+    return latent.manifold_mosaic(tiles), about
+
+
+def _rows(model: Model, n: int, extent: float, label: Label) -> Drawn | None:
+    """Return the traversals, of a class: a mosaic, and the names of its rows and columns."""
+    from atomscope import latent
+
+    names = class_names(model)
+    rows = traversals(model, n, extent, _chosen(label, names)[0])
+    if not rows:
+        return None
+    pictures = np.stack([row.pictures for row in rows])  # (rows, n, ...)
+    about = {
+        "rows": [row.name for row in rows],
+        "columns": [f"{k + 1}" for k in range(n)],
+        "along": [row.along for row in rows],
+        "values": [row.values.tolist() for row in rows],
+        "tile_px": _tile(pictures),
+        "gap_px": 1,
     }
-    rows = traversals(model, n, extent)
-    if rows:
-        about = {
-            "rows": [row.name for row in rows],
-            "columns": [f"{k + 1}" for k in range(n)],
-            "along": [row.along for row in rows],
-            "values": [row.values.tolist() for row in rows],
-            "tile_px": tile,
-            "gap_px": 1,
-        }
-        made["traversals"] = (latent.manifold_mosaic(np.stack([row.pictures for row in rows])), about)
-    return made
+    return latent.manifold_mosaic(pictures), about
+
+
+def _chosen(label: Label, names: list[str]) -> list[int]:
+    """Return the classes that a choice stands for."""
+    if label == "all":
+        return list(range(max(1, len(names))))
+    if label is None or not names:
+        return [0]
+    if not 0 <= int(label) < len(names):
+        raise InputError(f"pictures: wanted a class from 0 to {len(names) - 1}, or 'all', got {label}")
+    return [int(label)]
+
+
+def _tile(tiles: np.ndarray) -> list[int]:
+    """Return (rows, cols) of a picture, its channels side by side."""
+    return [tiles.shape[-2], tiles.shape[-1] * (tiles.shape[2] if tiles.ndim == 5 else 1)]
 
 
 def component_layers(source: Any, found: Components) -> list[LayerData]:

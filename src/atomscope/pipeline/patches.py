@@ -9,9 +9,10 @@ import pandas as pd
 
 from atomscope.data import OnProgress, Patches, ShouldStop, Sites, Stack
 from atomscope.data.params import CropParams
-from atomscope.errors import ShapeError
+from atomscope.errors import Stopped
 from atomscope.pipeline.fields import with_fields
-from atomscope.pipeline.records import as_sites, as_stack
+from atomscope.pipeline.parts import part_of
+from atomscope.pipeline.records import as_sites, as_stacks, several
 
 
 def crop(
@@ -32,6 +33,7 @@ def crop(
         Several are registered layers of one field: each becomes a channel, normalised by itself.
     sites : Sites or DataFrame
     params : CropParams, optional
+        With finer windows (``finer_px``) the largest are cut, binned as the first model of the chain reads them.
     out : path, optional
         Stream the windows to a Zarr array there instead of memory.
     **fields
@@ -41,44 +43,53 @@ def crop(
     -------
     Patches
         ``patches.flags`` tells which sites have no whole window and why.
+
+    Raises
+    ------
+    ShapeError
+        If several images are not of one shape.
+    Stopped
+        When asked to; ``partial`` is the patches cut so far (of several images: None).
     """
     from atomscope import patches
 
-    if isinstance(source, (list, tuple)) and all(hasattr(s, "shape") or isinstance(s, (str, Path)) for s in source):
-        hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
-        return _crop_layers([as_stack(s) for s in source], sites, with_fields(CropParams, params, fields), out, hooks)
-    stack = as_stack(source)
-    return patches.crop(
-        stack,
-        as_sites(sites, stack),
-        with_fields(CropParams, params, fields),
-        out=None if out is None else Path(out),
-        on_progress=on_progress,
-        should_stop=should_stop,
-    )
+    stacks, params = as_stacks(source), with_fields(CropParams, params, fields).coarsest
+    folder = None if out is None else Path(out)
+    if several(source):
+        return _crop_layers(stacks, sites, params, folder, on_progress, should_stop)
+    hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
+    return patches.crop(stacks[0], as_sites(sites, stacks[0]), params, out=folder, **hooks)
 
 
 def _crop_layers(
-    stacks: list[Stack], sites: Sites | pd.DataFrame, params: CropParams, out: str | Path | None, hooks: dict[str, Any]
+    stacks: list[Stack],
+    sites: Sites | pd.DataFrame,
+    params: CropParams,
+    out: Path | None,
+    on_progress: OnProgress | None,
+    should_stop: ShouldStop | None,
 ) -> Patches:
     """Cut windows of registered layers at the same sites, a channel each."""
     from atomscope import patches
 
-    shapes = [stack.shape for stack in stacks]
-    if len(set(shapes)) > 1:
-        raise ShapeError(f"crop: wanted registered layers of one shape, got {', '.join(map(str, shapes))}")
     layers = []
     for i, stack in enumerate(stacks):
-        folder = None if out is None else Path(out) / f"layer_{i + 1}"
-        layers.append(patches.crop(stack, as_sites(sites, stack), params, out=folder, **hooks))
+        folder = None if out is None else out / f"layer_{i + 1}"
+        hooks: dict[str, Any] = {"on_progress": part_of(on_progress, i, len(stacks)), "should_stop": should_stop}
+        try:
+            layers.append(patches.crop(stack, as_sites(sites, stack), params, out=folder, **hooks))
+        except Stopped as stop:
+            stop.partial = None  # windows of one layer are not windows of all
+            raise
     return patches.as_channels(layers)
 
 
 def estimate_patches(
     source: Any, sites: Sites | pd.DataFrame, params: CropParams | None = None, **fields: Any
 ) -> tuple[int, int]:
-    """Return how many windows :func:`crop` would cut and how many bytes they need."""
+    """Return how many windows :func:`crop` would cut and how many bytes they need, of all layers together."""
     from atomscope import patches
 
-    stack = as_stack(source)
-    return patches.estimate(stack, as_sites(sites, stack), with_fields(CropParams, params, fields))
+    stacks = as_stacks(source)
+    n, size = patches.estimate(stacks[0], as_sites(sites, stacks[0]), with_fields(CropParams, params, fields).coarsest)
+    return n, size * len(stacks)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
+from atomscope.data import Stack
 from atomscope.data.params import (
     ClusterParams,
     CropParams,
@@ -26,11 +27,21 @@ from atomscope.data.params import (
 from atomscope.errors import ParameterError
 
 
+class LayerParams(Params):
+    """Open another image of the same field: the same frames, the same place at the same pixel."""
+
+    path: str = Field(title="File", description="File or folder to open.")
+    key: str | None = Field(None, title="Data set", description="Which data set, for files that hold several.")
+
+
 class OpenParams(Params):
     """Open a file."""
 
     path: str = Field(title="File", description="File or folder to open.")
     key: str | None = Field(None, title="Data set", description="Which data set, for files that hold several.")
+    layers: tuple[LayerParams, ...] = Field(
+        (), title="Layers", description="Registered images of the same field: windows have a channel of each."
+    )
 
 
 class TrainParams(Params):
@@ -109,10 +120,21 @@ class Recipe:
         """Make a recipe from parameters by step name, in the order given; ``None`` is left out."""
         return cls(tuple(Step(name, params) for name, params in steps.items() if params is not None))
 
-    def with_source(self, path: str | Path, key: str | None = None) -> Recipe:
-        """Return the recipe applied to another file."""
+    def with_source(
+        self, path: str | Path, key: str | None = None, layers: Sequence[tuple[str | Path, str | None]] = ()
+    ) -> Recipe:
+        """Return the recipe applied to another file, and to layers of (path, key) registered with it."""
         rest = tuple(s for s in self.steps if s.name != "open")
-        return Recipe((Step("open", OpenParams(path=str(path), key=key)), *rest))
+        more = tuple(LayerParams(path=str(where), key=which) for where, which in layers)
+        return Recipe((Step("open", OpenParams(path=str(path), key=key, layers=more)), *rest))
+
+    def of_stacks(self, stacks: Sequence[Stack], key: str | None = None) -> Recipe:
+        """Return the recipe applied to a stack and its layers; itself, where one of them has no file to name."""
+        if not all(stack.source for stack in stacks):
+            return self
+        first, *rest = stacks
+        layers = [(stack.source, stack.metadata.get("key")) for stack in rest]
+        return self.with_source(first.source, first.metadata.get("key", key), layers)
 
     def first(self, name: str) -> Params | None:
         """Return the parameters of the first step of that name."""

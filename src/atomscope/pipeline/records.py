@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,11 @@ import pandas as pd
 
 from atomscope.data import History, ModelState, OnProgress, Run, ShouldStop, Sites, Stack
 from atomscope.data.params import SimulateParams, SimulateScanParams
+from atomscope.errors import InputError, ShapeError
 
 if TYPE_CHECKING:
     from atomscope.models import Model
+    from atomscope.pipeline.levels import Scales
     from atomscope.pipeline.recipe import Recipe
 
 
@@ -40,7 +43,8 @@ def open(source: Any, *, key: str | None = None, reader: str | None = None) -> S
     if isinstance(source, (str, Path)):
         from atomscope import io
 
-        return io.open_stack(source, key=key, reader=reader)
+        stack = io.open_stack(source, key=key, reader=reader)
+        return stack if key is None else replace(stack, metadata={**stack.metadata, "key": key})
     return as_stack(source)
 
 
@@ -53,6 +57,39 @@ def as_stack(source: Any) -> Stack:
 
         return io.open_stack(source)
     return Stack.from_array(source)
+
+
+def as_stacks(source: Any) -> list[Stack]:
+    """Return the Stacks of one image, or of a list or tuple of registered ones (of one shape, checked).
+
+    Raises
+    ------
+    InputError
+        If the list is empty.
+    ShapeError
+        If the images differ in their frames or their pixels.
+    """
+    if not several(source):
+        return [as_stack(source)]
+    stacks = [as_stack(one) for one in source]
+    if not stacks:
+        raise InputError("layers: wanted at least one image, got none")
+    first = stacks[0]
+    for i, stack in enumerate(stacks[1:], 2):
+        if stack.shape != first.shape:
+            frames = stack.navigation_shape != first.navigation_shape
+            pixels = stack.frame_shape != first.frame_shape
+            raise ShapeError(
+                "layers: wanted registered layers of one shape (the same frames, the same place at the same pixel); "
+                f"their {' and '.join(['frames'] * frames + ['pixels'] * pixels)} differ: the first ({first.name}) is "
+                f"{first.shape}, layer {i} ({stack.name}) {stack.shape}"
+            )
+    return stacks
+
+
+def several(source: Any) -> bool:
+    """Whether a source is a list or tuple of images, and not the numbers of one."""
+    return isinstance(source, (list, tuple)) and all(hasattr(s, "shape") or isinstance(s, (str, Path)) for s in source)
 
 
 def as_sites(sites: Sites | pd.DataFrame, stack: Stack) -> Sites:
@@ -85,20 +122,25 @@ def make_run(
     name: str = "run",
     *,
     sites: Sites | None = None,
-    model: Model | ModelState | None = None,
+    model: Model | ModelState | Scales | None = None,
     recipe: Recipe | list[dict[str, Any]] | None = None,
     stack: Stack | None = None,
     meta: dict[str, Any] | None = None,
 ) -> Run:
-    """Gather what one pass made into a Run, ready for :func:`save`."""
+    """Gather what one pass made into a Run, ready for :func:`save`; its losses are those of the largest window."""
+    from atomscope.pipeline.levels import Scales
     from atomscope.pipeline.recipe import Recipe
 
-    state = model if model is None or isinstance(model, ModelState) else model.to_state()
-    history = getattr(model, "history", History())
+    states, history = [], getattr(model, "history", History())
+    if isinstance(model, Scales):
+        states, history = model.to_states(), model.levels[0].model.history
+    elif model is not None:
+        states = [model if isinstance(model, ModelState) else model.to_state()]
     return Run(
         name=name,
         sites=sites,
-        model=state,
+        model=states[0] if states else None,
+        finer=tuple(states[1:]),
         history=history.table,
         recipe=recipe.to_list() if isinstance(recipe, Recipe) else list(recipe or []),
         source=stack.source if stack is not None else "",

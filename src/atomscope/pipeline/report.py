@@ -9,8 +9,9 @@ import numpy as np
 
 from atomscope.data import Run, Stack
 from atomscope.errors import InputError, SaveError
+from atomscope.pipeline.latent_pictures import manifold
 from atomscope.pipeline.records import save_table
-from atomscope.pipeline.show import manifold, recolor
+from atomscope.pipeline.show import recolor
 
 #: columns worth a picture, when the run has them
 WORTH_A_PICTURE = ("z1", "z2", "angle", "cluster")
@@ -53,7 +54,7 @@ def write_report(run: Run, stack: Stack, folder: str | Path, frame: int = 0) -> 
             drawn = display.draw_sites(image, rows[["row", "col"]].to_numpy(float), colors, radius_px=radius)
             written.append(_write_png(folder / f"atoms_{column}.png", drawn))
     if run.model is not None:
-        mosaic = manifold(run.model)
+        mosaic = manifold(run.model, label="all")
         low, high = np.nanpercentile(mosaic, [0.5, 99.5])
         grey = np.clip((np.nan_to_num(mosaic, nan=low) - low) / max(high - low, 1e-12), 0, 1)
         written.append(_write_png(folder / "manifold.png", (grey * 255).astype(np.uint8)))

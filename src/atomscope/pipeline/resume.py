@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from atomscope.data import Sites, Stack
@@ -22,6 +23,7 @@ class Workspace:
         self._root = None if run_folder is None else run_folder.with_name(f".{run_folder.name}.work")
         self._hash = hashlib.sha256()
         self._stack: Stack | None = None
+        self._layers: tuple[Stack, ...] = ()
         if sites is not None:
             self._hash.update(sites.table[["site", "frame", "row", "col"]].to_numpy(float).tobytes())
 
@@ -32,6 +34,12 @@ class Workspace:
             self._hash.update(_identity(stack).encode())
         self._hash.update(json.dumps(step.to_dict(), sort_keys=True).encode())
 
+    def add_layers(self, layers: Sequence[Stack]) -> None:
+        """Take registered images into the key, from the step on that reads them."""
+        self._layers = tuple(layers)
+        for stack in layers:
+            self._hash.update(_identity(stack).encode())
+
     def know(self, sites: Sites, columns: list[str | None]) -> None:
         """Take columns of the sites into the key: what is known of them is part of what is computed."""
         for name in columns:
@@ -40,7 +48,9 @@ class Workspace:
 
     def _place(self, suffix: str) -> Path | None:
         # Data made in memory has no identity that survives the process: nothing to resume from.
-        if self._root is None or self._stack is None or not self._stack.source:
+        if self._root is None or self._stack is None:
+            return None
+        if not all(stack.source for stack in (self._stack, *self._layers)):
             return None
         return self._root / f"{self._hash.hexdigest()[:16]}{suffix}"
 

@@ -3,100 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from atomscope.data import Given, OnProgress, Patches, Progress, ShouldStop, Sites, Stack
+from atomscope.data import Given, OnProgress, Patches, Run, ShouldStop, Sites, Stack
 from atomscope.data.params import CropParams, FitParams, VAESpec
+from atomscope.data.params.crop import no_chain
 from atomscope.errors import InputError, ShapeError, Stopped
 from atomscope.latent import latent_columns
 from atomscope.pipeline.fields import with_fields
+from atomscope.pipeline.levels import Level, Scales
+from atomscope.pipeline.parts import part_of
 from atomscope.pipeline.patches import crop as cut_windows
-from atomscope.pipeline.records import as_sites, as_stack
+from atomscope.pipeline.recipe import Recipe, Step, TrainParams
+from atomscope.pipeline.records import as_sites, as_stacks, make_run, save
+from atomscope.pipeline.resume import Workspace
 from atomscope.pipeline.rvae import encode, fit
-
-if TYPE_CHECKING:
-    from atomscope.models import Model
-
-_META = "zoom"
-
-
-@dataclass(frozen=True)
-class Level:
-    """One window size and its model.
-
-    Attributes
-    ----------
-    name : str
-        As a person says it: ``96 px``, or in the unit of the axes.
-    crop : CropParams
-        How its windows are cut; the finer ones turned and shifted by the pose of the coarsest.
-    model : Model
-    """
-
-    name: str
-    crop: CropParams
-    model: Model
-
-
-@dataclass(frozen=True)
-class Scales:
-    """Models of several window sizes of the same sites, coarsest first.
-
-    Attributes
-    ----------
-    levels : tuple of Level
-    """
-
-    levels: tuple[Level, ...]
-
-    @property
-    def columns(self) -> dict[str, list[str]]:
-        """Which latents of :func:`encode_scales` are of which level, by its name."""
-        counts = np.cumsum([0, *(level.model.spec.latent_dim for level in self.levels)])
-        return {
-            level.name: [f"z{i + 1}" for i in range(counts[k], counts[k + 1])] for k, level in enumerate(self.levels)
-        }
-
-    def save(self, folder: str | Path) -> Path:
-        """Write a model file for each level into a folder; :func:`load_scales` reads it."""
-        from atomscope import io
-
-        where = Path(folder)
-        for i, level in enumerate(self.levels):
-            state = level.model.to_state()
-            zoom = {"name": level.name, "levels": len(self.levels), "crop": level.crop.model_dump(mode="json")}
-            io.write_model(replace(state, meta={**state.meta, _META: zoom}), where / f"level_{i + 1}.safetensors")
-        return where
-
-
-def load_scales(folder: str | Path) -> Scales:
-    """Read what :meth:`Scales.save` wrote.
-
-    Raises
-    ------
-    InputError
-        If a level is missing, or the files are of no such chain.
-    """
-    from atomscope import io, models
-
-    levels: list[Level] = []
-    count = 1
-    while len(levels) < count:
-        path = Path(folder) / f"level_{len(levels) + 1}.safetensors"
-        state = io.read_model(path)
-        zoom = state.meta.get(_META)
-        if zoom is None:
-            raise InputError(f"{path}: a model, but not one of a chain of window sizes")
-        count = int(zoom["levels"])
-        how = {k: tuple(v) if isinstance(v, list) else v for k, v in zoom["crop"].items()}
-        levels.append(Level(str(zoom["name"]), CropParams(**how), models.Model.from_state(state)))
-    return Scales(tuple(levels))
 
 
 def fit_scales(
@@ -107,6 +32,7 @@ def fit_scales(
     params: FitParams | None = None,
     *,
     crop: CropParams | None = None,
+    out: str | Path | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
     **fields: Any,
@@ -120,7 +46,8 @@ def fit_scales(
 
     Parameters
     ----------
-    source : Stack, array or path
+    source : Stack, array or path, or a list or tuple of them
+        Several are registered layers of one field, a channel each.
     sites : Sites or DataFrame
     windows_px : sequence of int
         Sides of the windows, px, largest first; each a multiple of the smallest.
@@ -129,13 +56,17 @@ def fit_scales(
     params : FitParams, optional
     crop : CropParams, optional
         How windows are cut (normalisation, interpolation, edges); the window is that of each scale.
+    out : path, optional
+        Run folder to write: the models of all windows, and the table of the sites with all latents. ``load`` and
+        :func:`load_scales` read it. The work is kept beside it meanwhile: when the same is asked for again after a stop
+        or a kill, on data that lie in a file, it goes on where it was.
     **fields
         Fields of :class:`~atomscope.data.params.FitParams` (``epochs``, ``seed``, ...).
 
     Returns
     -------
     Scales
-        ``scales.columns`` says which latents are of which window; ``scales.save(folder)`` keeps it.
+        ``scales.columns`` says which latents are of which window; ``scales.save(folder)`` keeps the models alone.
 
     Raises
     ------
@@ -146,31 +77,76 @@ def fit_scales(
     Stopped
         When asked to; ``partial`` holds the Scales whose training is finished (None when there is none).
     """
-    stack = as_stack(source)
-    known, params = as_sites(sites, stack), with_fields(FitParams, params, fields)
-    crops, specs = _crops(windows_px, crop or CropParams()), _specs(spec, len(windows_px))
+    stacks, params, crop = as_stacks(source), with_fields(FitParams, params, fields), crop or CropParams()
+    known, folder = as_sites(sites, stacks[0]), None if out is None else Path(out)
+    work = Workspace(folder, known)
+    hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
+    scales, table = fit_chain(stacks, known, windows_px, spec, params, crop, work, **hooks)
+    if folder is not None:
+        save(_as_run(folder.name, stacks, known.join(table), scales, windows_px, spec, params, crop), folder)
+        work.clear()
+    return scales
+
+
+def _as_run(
+    name: str,
+    stacks: list[Stack],
+    sites: Sites,
+    scales: Scales,
+    windows_px: Sequence[int],
+    spec: VAESpec | Sequence[VAESpec] | None,
+    params: FitParams,
+    crop: CropParams,
+) -> Run:
+    """Return all of it as a run; with a recipe that does it again, where there is one specification for all."""
+    recipe = None
+    if spec is None or isinstance(spec, VAESpec):
+        first, *finer = map(int, windows_px)
+        how = crop.replace(window_px=first, window_nm=None, finer_px=tuple(finer), binning=1, turn=False)
+        recipe = Recipe.of(crop=how, train=TrainParams(model=spec or VAESpec(), fit=params)).of_stacks(stacks)
+    return make_run(name, sites=sites, model=scales, recipe=recipe, stack=stacks[0])
+
+
+def fit_chain(
+    stacks: list[Stack],
+    sites: Sites,
+    windows_px: Sequence[int],
+    spec: VAESpec | Sequence[VAESpec] | None,
+    params: FitParams,
+    crop: CropParams,
+    work: Workspace,
+    *,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> tuple[Scales, pd.DataFrame]:
+    """Do what :func:`fit_scales` says, with checkpoints in a workspace; return also what is said of the sites."""
+    crops, specs = _crops(windows_px, crop), _specs(spec, len(windows_px))
     levels: list[Level] = []
 
     def finished() -> Scales | None:
         return Scales(tuple(levels)) if levels else None
 
-    chain = _Chain(stack, known)
+    chain = _Chain(stacks, sites)
     for i, (how, what) in enumerate(zip(crops, specs, strict=True)):
         if i:
             what = what.replace(rotation=False, symmetry=None, conditions=tuple(chain.names))
             how = how.replace(turn=specs[0].rotation)
-        told = _part(on_progress, i, len(crops))
+        told = part_of(on_progress, i, len(crops))
         try:
             patches, given = chain.windows(how, should_stop)
-            model = fit(patches, what, params, given=given, on_progress=told, should_stop=should_stop)
+            work.extend(Step("crop", how), stacks[0])
+            work.add_layers(stacks[1:])
+            work.extend(Step("train", TrainParams(model=what, fit=params)), stacks[0])
+            hooks: dict[str, Any] = {"on_progress": told, "should_stop": should_stop}
+            model = fit(patches, what, params, given=given, checkpoint=work.checkpoint, **hooks)
         except Stopped as stop:
             stop.partial = finished()
             raise
         if model.history.stopped:
             raise Stopped(f"training stopped at the window of {how.window_px} px", partial=finished())
-        levels.append(Level(_name(stack, how), how, model))
+        levels.append(Level(_name(stacks[0], how), how, model))
         chain.add(levels[-1], patches, given)
-    return Scales(tuple(levels))
+    return Scales(tuple(levels)), chain.table
 
 
 def encode_scales(
@@ -182,6 +158,13 @@ def encode_scales(
 ) -> pd.DataFrame:
     """Encode sites at every window size.
 
+    Parameters
+    ----------
+    scales : Scales
+    source : Stack, array or path, or a list or tuple of them
+        Of models of several registered layers, all of them in the same order.
+    sites : Sites or DataFrame
+
     Returns
     -------
     pandas.DataFrame
@@ -189,8 +172,8 @@ def encode_scales(
         (``scales.columns`` tells which), their ``*_sd``; the pose of the coarsest, which all share (``angle`` in rad,
         shifts in px of the image); ``flag``: why a scale has no window.
     """
-    stack = as_stack(source)
-    chain = _Chain(stack, as_sites(sites, stack))
+    stacks = as_stacks(source)
+    chain = _Chain(stacks, as_sites(sites, stacks[0]))
     for level in scales.levels:
         patches, given = chain.windows(level.crop, should_stop)
         chain.add(level, patches, given)
@@ -200,8 +183,9 @@ def encode_scales(
 class _Chain:
     """The sites while they go from scale to scale: where they are, and what is known of them."""
 
-    def __init__(self, stack: Stack, sites: Sites) -> None:
-        self.stack, self.sites, self.names = stack, sites, list[str]()
+    def __init__(self, stacks: list[Stack], sites: Sites) -> None:
+        self.source: Any = stacks if len(stacks) > 1 else stacks[0]
+        self.sites, self.names = sites, list[str]()
         self.table = pd.DataFrame(index=pd.Index(sites.table["site"].to_numpy(np.int64), name="site"))
         self.table["flag"] = ""
 
@@ -218,7 +202,7 @@ class _Chain:
             if "angle" in pose.columns:
                 table["angle"] = pose["angle"].to_numpy()
             sites = sites.with_table(table)
-        patches = cut_windows(self.stack, sites, how, should_stop=should_stop)
+        patches = cut_windows(self.source, sites, how, should_stop=should_stop)
         for site, reason in patches.flags.items():
             self._flag(site, reason)
         if not self.names:
@@ -253,14 +237,9 @@ def _crops(windows_px: Sequence[int], crop: CropParams) -> list[CropParams]:
     sizes = [int(w) for w in windows_px]
     if len(sizes) < 2:
         raise InputError(f"scales: wanted at least two window sizes, got {sizes}; with one, crop and fit")
-    small = sizes[-1]
-    if any(a <= b for a, b in pairwise(sizes)) or any(w % small for w in sizes):
-        near = [max(2 + k, round(w / small)) * small for k, w in enumerate(reversed(sizes[:-1]))][::-1]
-        raise ShapeError(
-            f"scales: wanted window sizes that shrink and are multiples of the smallest, got {sizes} px; "
-            f"take for example {[*near, small]}"
-        )
-    return [crop.replace(window_px=w, window_nm=None, binning=w // small) for w in sizes]
+    if wrong := no_chain(sizes):
+        raise ShapeError(f"scales: {wrong}")
+    return [crop.replace(window_px=w, window_nm=None, binning=w // sizes[-1], finer_px=()) for w in sizes]
 
 
 def _specs(spec: VAESpec | Sequence[VAESpec] | None, n: int) -> list[VAESpec]:
@@ -276,14 +255,3 @@ def _name(stack: Stack, how: CropParams) -> str:
     axis = stack.pixel_axes[0]
     assert isinstance(how.window_px, int)
     return f"{how.window_px * axis.scale:.4g} {axis.unit}" if axis.calibrated else f"{how.window_px} px"
-
-
-def _part(on_progress: OnProgress | None, i: int, n: int) -> OnProgress | None:
-    """Report several trainings as one."""
-    if on_progress is None:
-        return None
-
-    def part(progress: Progress) -> None:
-        on_progress(replace(progress, done=progress.done + i * progress.total, total=n * progress.total))
-
-    return part

@@ -6,18 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from atomscope.data import ModelState, Sites
+from atomscope.data import Sites
 from atomscope.data.params import FindParams, ShowParams
 from atomscope.pipeline.fields import with_fields
 from atomscope.pipeline.records import as_sites, as_stack
-from atomscope.pipeline.rvae import as_model
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from atomscope.find.trust.comparison import Comparison
     from atomscope.find.trust.quality import Quality
-    from atomscope.models import Model
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -90,13 +86,6 @@ def vectors(source: Any, sites: Sites | pd.DataFrame, table: pd.DataFrame | None
     stack = as_stack(source)
     known = as_sites(sites, stack)
     return display.vectors_layer(stack, known if table is None else known.join(table))
-
-
-def manifold(model: Model | ModelState, n: int = 8, extent: float = 2.0) -> np.ndarray:
-    """Return one picture of the decoded latent grid (rows are z1, columns are z2)."""
-    from atomscope import latent
-
-    return latent.manifold_mosaic(as_model(model).manifold(n, extent))
 
 
 def quality_layers(source: Any, sites: Sites | pd.DataFrame, found: Quality) -> list[LayerData]:

@@ -11,7 +11,7 @@ from napari.layers import Layer
 from qtpy.QtWidgets import QHBoxLayout
 
 from atomscope import pipeline
-from atomscope.data import Progress, Sites, Stack
+from atomscope.data import Progress, Sites, Stack, counted
 from atomscope.data.params import CandidateParams
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import current_frame, placement, sites_of, stack_of
@@ -133,9 +133,9 @@ class CandidatesWidget(FramesPanel):
             work.note_source()
             n = sites.table["contrast"].astype(str).value_counts()
             self.count.setText(f"{n.get('brighter', 0):,} brighter (blue), {n.get('darker', 0):,} darker (red)")
-            some = "1 frame shows" if self._bad == 1 else f"{self._bad:,} frames show"
+            some = counted(self._bad, "frame shows", "frames show")
             bad = f" {some} no lattice." if self._bad else ""
-            text = f"{len(sites):,} candidates, {time.monotonic() - began:.1f} s.{bad}"
+            text = f"{counted(len(sites), 'candidate')}, {time.monotonic() - began:.1f} s.{bad}"
             self.run_bar.say(f"Cancelled; kept {text}" if stopped else text)
             self._allow()
             self.state.tell(points, "sites")
@@ -178,7 +178,8 @@ class CandidatesWidget(FramesPanel):
         put_marks(marks, layer, stack, frame, table.assign(kind=table["contrast"].astype(str)), classes)
         marks.mode = "select"
         self.run_bar.say(
-            f"{len(table):,} marks. Delete what is none; then Teach a finder, with the classes {', '.join(classes)}."
+            f"{counted(len(table), 'mark')}. Delete what is none; then Teach a finder, with the classes "
+            f"{', '.join(classes)}."
         )
 
 

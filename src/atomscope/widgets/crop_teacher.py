@@ -12,6 +12,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from atomscope import pipeline
+from atomscope.data import counted
 from atomscope.data.params import ClassifierParams
 from atomscope.errors import AtomscopeError, InputError
 from atomscope.widgets.bridge import current_frame, stack_of
@@ -172,7 +173,7 @@ class CropTeacher(QWidget):
                 self._say("Cancelled before the first epoch; nothing was changed.")
                 return
             last = model.meta["rows"][-1]
-            self.use(model, f"{len(labels)} frames, {100 * last['accuracy']:.0f} % of them recognised")
+            self.use(model, f"{counted(len(labels), 'frame')}, {100 * last['accuracy']:.0f} % of them recognised")
             verb = "Cancelled; kept the classifier so far" if model.meta.get("stopped") else "Trained"
             self._say(f"{verb}, {time.monotonic() - began:.0f} s. Next: Locate.")
 

@@ -101,6 +101,8 @@ def make_field(name: str, info: FieldInfo, value: Any) -> Field:
         widget, get, put = _text(members, optional)
     put(value)
     native = widget.native
+    if value == () and isinstance(native, QLineEdit):
+        native.setPlaceholderText("none")
     native.setToolTip(tooltip)
     native.setObjectName(name)
     native.setMinimumWidth(60)

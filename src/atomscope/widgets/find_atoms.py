@@ -11,7 +11,7 @@ from napari.layers import Layer
 from qtpy.QtWidgets import QComboBox, QStackedWidget
 
 from atomscope import pipeline
-from atomscope.data import Sites, Stack
+from atomscope.data import Sites, Stack, counted
 from atomscope.data.params import FindParams, GridParams, Params
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import placement, stack_of
@@ -172,8 +172,8 @@ class FindAtomsWidget(LivePanel):
         done.note_source()
         done.note(step, params)
         frames = sites.table["frame"].nunique()
-        where = f" in {frames:,} frames" if stack.n_frames > 1 else ""
-        text = f"{len(sites):,} sites{where}, {time.monotonic() - began:.1f} s"
+        where = f" in {counted(frames, 'frame')}" if stack.n_frames > 1 else ""
+        text = f"{counted(len(sites), 'site')}{where}, {time.monotonic() - began:.1f} s"
         self.run_bar.say(f"Cancelled; kept {text}." if stopped else f"{text}.")
         self.state.tell(points, "sites")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from atomscope.data import counted
 from atomscope.errors import InputError
 from atomscope.widgets.bridge import KEY, note_of
 
@@ -60,8 +61,8 @@ class FrameLabels:
         wrong = table["frame"][~((frames >= 0) & (frames < n_frames) & (frames % 1 == 0))]
         if len(wrong):
             raise InputError(
-                f"{path.name}: {len(wrong)} rows are of no frame of this movie (0 to {n_frames - 1}), "
-                f"such as {wrong.iloc[0]}"
+                f"{path.name}: {counted(len(wrong), 'row is', 'rows are')} of no frame of this movie "
+                f"(0 to {n_frames - 1}), such as {wrong.iloc[0]}"
             )
         self.put({**self.get(), **dict(zip(frames.astype(int), table["label"].str.strip(), strict=True))})
 

@@ -9,6 +9,7 @@ import pandas as pd
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from atomscope.data import counted
 from atomscope.data.columns import is_folded
 from atomscope.widgets.fold import Fold
 from atomscope.widgets.panel import button, note, row_label
@@ -189,5 +190,5 @@ class KnownBox(QWidget):
             values = self._points.features[name]
             numeric = pd.api.types.is_numeric_dtype(values.dtype)
             some = int((values >= 0).sum() if numeric else (values.fillna("").astype(str).str.strip() != "").sum())
-            self.says.setText(f"{len(classes)} classes, on {some:,} of {len(values):,} sites.")
+            self.says.setText(f"{counted(len(classes), 'class')}, on {some:,} of {counted(len(values), 'site')}.")
         self.changed.emit()

@@ -9,6 +9,7 @@ import numpy as np
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLabel, QSizePolicy
 
 from atomscope import pipeline
+from atomscope.data import counted
 from atomscope.data.params import ClusterParams, ShowParams
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import sites_of, write_columns
@@ -250,7 +251,7 @@ class LatentExplorerWidget(Panel):
         counts = columns["cluster"].value_counts()
         classes = sorted(k for k in counts.index if k != -1)
         parts = ", ".join(f"{k}: {counts[k]:,}" for k in classes[:6])
-        self.run_bar.say(f"{len(classes)} classes ({parts}{', …' if len(classes) > 6 else ''}).")
+        self.run_bar.say(f"{counted(len(classes), 'class')} ({parts}{', …' if len(classes) > 6 else ''}).")
         self.state.tell(points, "columns")
 
     def _failed(self, error: BaseException) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QCheckBox
 
-from atomscope.data import Sites, Stack
+from atomscope.data import Sites, Stack, counted
 from atomscope.errors import AtomscopeError, ParameterError
 from atomscope.widgets.bridge import current_frame, stack_of
 from atomscope.widgets.frames_panel import FramesPanel
@@ -42,7 +42,7 @@ class LivePanel(FramesPanel):
 
     def _summary(self, sites: Sites) -> str:
         """Return what is said of the sites of the frame on screen."""
-        return f"{len(sites):,} sites in this frame"
+        return f"{counted(len(sites), 'site')} in this frame"
 
     def ask_preview(self, *_: Any) -> None:
         """Preview the frame on screen, soon."""

@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from atomscope import pipeline
-from atomscope.data import Stack
+from atomscope.data import Stack, counted
 from atomscope.data.params import SegmenterParams
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.form import ParamsForm
@@ -116,7 +116,8 @@ class NetworkBox(QWidget):
             if value is None or not value.meta["steps"]:
                 self._say("Cancelled before the first step; nothing was changed.", False)
                 return
-            self._take(value, None, f"Taught by {painted.name}, {value.meta['steps']} steps; not saved.")
+            steps = counted(value.meta["steps"], "step")
+            self._take(value, None, f"Taught by {painted.name}, {steps}; not saved.")
             verb = "Cancelled; kept the network so far" if value.meta["stopped"] else "Trained"
             self._say(f"{verb}, {time.monotonic() - began:.0f} s. Next: All frames.", False)
 

@@ -11,7 +11,7 @@ from napari.layers import Layer
 from qtpy.QtWidgets import QComboBox
 
 from atomscope import pipeline
-from atomscope.data import Sites, Stack
+from atomscope.data import Sites, Stack, counted
 from atomscope.data.params import ParticleParams
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import current_frame, placement, stack_of
@@ -146,7 +146,8 @@ class ParticlesWidget(Panel):
             self.box.paint_box.choose(painted)
             self.viewer.layers.selection.active = painted
             self.run_bar.say(
-                f"{int(value.max()):,} particles in this frame. Correct them with the tools of the layer, then Train."
+                f"{counted(value.max(), 'particle')} in this frame. Correct them with the tools of the layer, "
+                "then Train."
             )
 
         self.runner.start(f"Label {layer.name}", work, on_done=done, on_error=self._failed)
@@ -183,8 +184,8 @@ class ParticlesWidget(Panel):
                 self.run_bar.say(what, bad=not stopped)
                 return
             self._show(layer, stack, params, value, labels)
-            n = value.table["frame"].nunique()
-            text = f"{len(value):,} particles in {n:,} frame{'s' if n > 1 else ''}, {time.monotonic() - began:.1f} s"
+            where = counted(value.table["frame"].nunique(), "frame")
+            text = f"{counted(len(value), 'particle')} in {where}, {time.monotonic() - began:.1f} s"
             self.run_bar.say(f"Cancelled; kept {text}." if stopped else f"{text}.")
 
         began = time.monotonic()
@@ -237,7 +238,7 @@ class ParticlesWidget(Panel):
             row = table.loc[frame]
             self.order_note.setText(
                 f"Frame {frame}: S = {row['order']:.2f} ± {row['order_sd']:.2f}, "
-                f"director {np.degrees(row['director']):.0f}°, {int(row['particles'])} whole particles"
+                f"director {np.degrees(row['director']):.0f}°, {counted(row['particles'], 'whole particle')}"
             )
 
     def _failed(self, error: BaseException) -> None:

@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from atomscope import pipeline
+from atomscope.data import counted
 from atomscope.data.params import CompareParams, QualityParams
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import note_of, sites_of, stack_of, write_columns
@@ -154,7 +155,9 @@ class QualityWidget(Panel):
         self.list.setVisible(bool(len(self.places)))
         self.look.setVisible(bool(len(self.places)))
         self._changed()
-        self.run_bar.say(f"{len(self.places):,} places to look at." if len(self.places) else "Nothing looks wrong.")
+        self.run_bar.say(
+            f"{counted(len(self.places), 'place')} to look at." if len(self.places) else "Nothing looks wrong."
+        )
         self.state.tell(points, "columns")
 
     def _failed(self, error: BaseException) -> None:
@@ -246,17 +249,13 @@ def _joined(table: pd.DataFrame, flag: pd.Series) -> pd.Series:
     return pd.Series(words, index=flag.index, dtype=object)
 
 
-def _frames(n: int) -> str:
-    return "1 frame" if n == 1 else f"{n:,} frames"
-
-
 def _told(found: Any, compared: Any, curve: Any) -> str:
     """Return the numbers as lines."""
     n = found.summary()
     spacing = found.frames["spacing_px"].median()
     lines = [
-        f"{n['sites']:,.0f} sites in {_frames(len(found.frames))}, spacing {spacing:.2f} px",
-        f"{n['short_pairs']:,.0f} short pairs, {n['doubles']:,.0f} of them doubles; {n['gaps']:,.0f} gaps",
+        f"{counted(n['sites'], 'site')} in {counted(len(found.frames), 'frame')}, spacing {spacing:.2f} px",
+        f"{counted(n['short_pairs'], 'short pair')}, {n['doubles']:,.0f} of them doubles; {counted(n['gaps'], 'gap')}",
         f"{100 * n['flagged']:.1f} % had a flag before",
     ]
     if compared is not None:

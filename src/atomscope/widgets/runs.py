@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from atomscope import pipeline
-from atomscope.data import Run, Sites, Stack
+from atomscope.data import Run, Sites, Stack, counted
 from atomscope.errors import AtomscopeError, InputError
 from atomscope.widgets.bridge import sites_of, stack_of
 from atomscope.widgets.compare_runs import CompareRuns
@@ -149,7 +149,7 @@ class RunsWidget(Panel):
         stack: Stack = work.stack or stack_of(image)
         sites: Sites = sites_of(points, image, self.viewer)
         name = self.name_line.text().strip() or points.name
-        return pipeline.make_run(name, sites=sites, model=work.model, recipe=recipe, stack=stack), recipe
+        return pipeline.make_run(name, sites=sites, model=work.scales or work.model, recipe=recipe, stack=stack), recipe
 
     def save(self) -> None:
         """Save the run into the folder."""
@@ -235,6 +235,7 @@ class RunsWidget(Panel):
         work.stack, work.sites = base, run.sites
         work.image = weakref.ref(image) if image is not None else None
         work.model = run.model
+        work.scales = pipeline.scales_of(run) if run.finer else None
         work.table = run.sites.table.set_index("site")
         work.steps = {step.name: step.params for step in pipeline.Recipe.from_list(run.recipe)}
         columns = run.sites.table.columns
@@ -244,7 +245,7 @@ class RunsWidget(Panel):
         if colour is not None:
             colour_by(points, colour)
         gone = "" if image is not None else f" Its data ({run.source or 'made in memory'}) was not found."
-        self.run_bar.say(f"Opened {run.name}: {len(run.sites):,} sites.{gone}", bad=bool(gone))
+        self.run_bar.say(f"Opened {run.name}: {counted(len(run.sites), 'site')}.{gone}", bad=bool(gone))
         self.state.tell(points, "model" if run.model is not None else "sites")
 
     def _image_of(self, run: Run, stack: Stack | None) -> Any:

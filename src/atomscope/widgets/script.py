@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atomscope.data.params import Params
+from atomscope.data.params import DelayParams, Params
 from atomscope.pipeline import Recipe
 
 
@@ -15,18 +15,38 @@ def as_python(recipe: Recipe) -> str:
     source = repr(getattr(steps.get("open"), "path", "your_movie.zarr"))
     key = getattr(steps.get("open"), "key", None)
     lines = ["import atomscope as ats", "", f"stack = ats.open({source}{f', key={key!r}' if key else ''})"]
+    images = "stack"
+    if layers := getattr(steps.get("open"), "layers", ()):
+        images = "layers"  # registered images: a channel each
+        more = (f"ats.open({one.path!r}{f', key={one.key!r}' if one.key else ''})" for one in layers)
+        lines.append(f"layers = [stack, {', '.join(more)}]")
     if "grid" in steps:
         lines.append(f"sites = ats.grid(stack{_fields(steps['grid'])})")
     elif "particles" in steps:
         lines.append(f"sites = ats.find_particles(stack{_fields(steps['particles'])})")
     else:
         lines.append(f"sites = ats.find_atoms(stack{_fields(steps.get('find'))})")
-    if "crop" in steps:
-        lines.append(f"patches = ats.crop(stack, sites{_fields(steps['crop'])})")
-    if "train" in steps:
+    crop, delay = steps.get("crop"), steps.get("delay")
+    given = ""
+    if sizes := getattr(crop, "finer_px", ()):  # windows are cut while the models are trained
+        sizes = (getattr(crop, "window_px", 0), *sizes)
+    elif isinstance(delay, DelayParams):
+        stack = delay.pairs == "stack"
+        lines.append(f"patches, target = ats.delayed({images}, sites{_fields(delay, 'pairs')}{_fields(crop)})")
+        lines += ["patches = ats.channels(patches, target)"] if stack else []
+        given = "" if stack else ", given=ats.Given(target=target)"
+    elif crop is not None:
+        lines.append(f"patches = ats.crop({images}, sites{_fields(crop)})")
+    if "train" in steps and sizes:
+        model, fit = getattr(steps["train"], "model", None), getattr(steps["train"], "fit", None)
+        spec, cut = f"ats.RVAE({_fields(model)[2:]})", _fields(crop, "window_px", "finer_px")[2:]
+        how = f", crop=ats.CropParams({cut})" if cut else ""
+        lines.append(f"scales = ats.fit_scales({images}, sites, {sizes}, {spec}{how}{_fields(fit)})")
+        lines.append(f"sites = sites.join(ats.encode_scales(scales, {images}, sites))")
+    elif "train" in steps:
         model, fit = getattr(steps["train"], "model", None), getattr(steps["train"], "fit", None)
         near = ", table=sites" if getattr(model, "walls", 0) else ""  # which patches are neighbours
-        lines.append(f"model = ats.fit(patches, ats.RVAE({_fields(model)[2:]}){near}{_fields(fit)})")
+        lines.append(f"model = ats.fit(patches, ats.RVAE({_fields(model)[2:]}){given}{near}{_fields(fit)})")
         lines.append(f"sites = sites.join(ats.encode(model, patches{near}))")
     if "cluster" in steps:
         lines.append(f"sites = sites.join(ats.cluster(sites{_fields(steps['cluster'])}))")
@@ -34,10 +54,10 @@ def as_python(recipe: Recipe) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _fields(params: Params | None) -> str:
-    """Return ``, name=value`` for every field that is not at its default."""
+def _fields(params: Params | None, *but: str) -> str:
+    """Return ``, name=value`` for every field that is not at its default (but for some)."""
     if params is None:
         return ""
     defaults = type(params)()
-    changed = [n for n in type(params).model_fields if getattr(params, n) != getattr(defaults, n)]
+    changed = [n for n in type(params).model_fields if n not in but and getattr(params, n) != getattr(defaults, n)]
     return "".join(f", {name}={getattr(params, name)!r}" for name in changed)

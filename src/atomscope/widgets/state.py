@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Points
 
 #: The order of steps in a recipe.
-ORDER = ("open", "find", "grid", "walls", "particles", "structure", "crop", "train", "cluster", "show")
+ORDER = ("open", "find", "grid", "walls", "particles", "structure", "delay", "crop", "train", "cluster", "show")
 
 _FINDING = ("find", "grid", "walls", "particles")
 
@@ -30,11 +30,18 @@ class Work:
     ----------
     stack : Stack or None
         The data the sites lie in.
+    layers : tuple of Stack
+        Images registered with it, that the patches have further channels of.
     image : weak reference to the Image layer, or None
     sites : Sites or None
         The sites as they were when the patches were cut.
     patches : Patches or None
+    target, unpaired : Patches or None
+        The same places at another time, and the patches of sites that have none.
     model : trained model or None
+        Of several window sizes that of the largest.
+    scales : Scales or None
+        The models of all window sizes, where there are several.
     table : pandas.DataFrame or None
         What the model learnt, indexed by site.
     steps : dict of str to Params
@@ -42,10 +49,14 @@ class Work:
     """
 
     stack: Stack | None = None
+    layers: tuple[Stack, ...] = ()
     image: weakref.ref[Image] | None = None
     sites: Sites | None = None
     patches: Patches | None = None
+    target: Patches | None = None
+    unpaired: Patches | None = None
     model: Any = None
+    scales: Any = None
     table: pd.DataFrame | None = None
     steps: dict[str, Params] = field(default_factory=dict)
 
@@ -63,11 +74,16 @@ class Work:
             self.steps.pop(later, None)
 
     def note_source(self) -> None:
-        """Remember the file that the stack was opened from."""
-        if self.stack is not None and self.stack.source:
-            from atomscope.pipeline import STEPS
+        """Remember the file that the stack was opened from, and those of its layers."""
+        from atomscope.pipeline import Recipe
 
-            self.steps["open"] = STEPS["open"](path=self.stack.source, key=self.stack.metadata.get("key"))
+        if self.stack is None:
+            return
+        opened = Recipe().of_stacks([self.stack, *self.layers]).first("open")
+        if opened is not None:
+            self.steps["open"] = opened
+        elif self.layers:
+            self.steps.pop("open", None)  # one of them has no file: a recipe of the first alone would be another
 
     def recipe(self) -> list[tuple[str, Params]]:
         """Return the steps in order."""

@@ -12,7 +12,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from atomscope import pipeline
-from atomscope.data import Sites, Stack, Structure
+from atomscope.data import Sites, Stack, Structure, counted
 from atomscope.data.params import StructureParams
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import note_of, placement, sites_of, stack_of
@@ -140,16 +140,16 @@ class StructureWidget(Panel):
         self._points = points
         self._link.follow(points)
         self._fill(found)
-        self.run_bar.say(
-            f"{len(found.sites):,} sites, {len(found.bonds):,} bonds, {len(found.rings):,} rings, "
-            f"{len(found.defects):,} defects, {time.monotonic() - began:.1f} s."
-        )
+        parts = ((found.sites, "site"), (found.bonds, "bond"), (found.rings, "ring"), (found.defects, "defect"))
+        told = ", ".join(counted(len(part), name) for part, name in parts)
+        self.run_bar.say(f"{told}, {time.monotonic() - began:.1f} s.")
         self.state.tell(points, "sites")
 
     def _adopt(self, old: Any, points: Any, sites: Sites, params: StructureParams) -> None:
         """Let what was made of the old layer go on with the new one."""
         before, work = self.state.work(old), self.state.work(points)
-        work.stack, work.image, work.steps = before.stack, before.image, dict(before.steps)
+        work.stack, work.layers, work.image = before.stack, before.layers, before.image
+        work.steps = dict(before.steps)
         if work.image is None and self._job is not None:
             work.stack, work.image = self._job[2], weakref.ref(self._job[0])
             work.note_source()
@@ -229,7 +229,7 @@ class StructureWidget(Panel):
         mask = self._points.features["site"].isin(ids).to_numpy()
         self.viewer.layers.selection.active = self._points
         self._link.choose(mask)
-        self.chosen.setText(f"{int(mask.sum()):,} sites selected: {what} {value}.")
+        self.chosen.setText(f"{counted(mask.sum(), 'site')} selected: {what} {value}.")
 
 
 def chosen_sites(found: Structure, what: str, value: str) -> np.ndarray:

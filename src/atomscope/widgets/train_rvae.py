@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from typing import Any
 
@@ -9,21 +10,25 @@ import numpy as np
 from qtpy.QtWidgets import QComboBox
 
 from atomscope import pipeline
-from atomscope.data import Given, Progress
+from atomscope.data import Progress, counted
 from atomscope.data.params import MEMBERS, FitParams, VAESpec
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import write_columns
 from atomscope.widgets.form import ParamsForm
 from atomscope.widgets.known_box import KnownBox
 from atomscope.widgets.layerbox import LayerBox
+from atomscope.widgets.learn import learn, sizes_of
 from atomscope.widgets.overlay import colour_by, is_points, show_colour_bar_soon
 from atomscope.widgets.panel import Panel, RunBar, note, row_label
 from atomscope.widgets.plots import LossPlot, Picture, mosaic
+from atomscope.widgets.state import Work
 from atomscope.widgets.warmup import warm_up
 
 #: What members differ in, and the name of a choice of parts that is none of them.
 _PARTS = ("rotation", "translation", "scaling", "classes")
 _OWN = "own choice"
+#: The member that draws another time: for patches that were cut in pairs.
+_DELAY = "DelayVAE"
 
 
 def _alike(part: str, here: Any, there: Any) -> bool:
@@ -55,6 +60,7 @@ class TrainRvaeWidget(Panel):
         members.addRow(row_label("Kind"), self.member)
         self.model_form = ParamsForm(VAESpec, hide=("conditions", "labels"))
         self.model_form.changed.connect(self._name_member)
+        self.model_form.fields["predicts"].native.setEnabled(False)  # it is so when the patches are pairs
         self.body.addWidget(self.model_form)
         self.known = KnownBox()
         self.known.changed.connect(self._known_changed)
@@ -77,6 +83,7 @@ class TrainRvaeWidget(Panel):
         )
         self.foot.addWidget(self.run_bar)
         self._job: tuple[Any, VAESpec, FitParams, float] | None = None
+        self._epoch = 0.0
         self.points_box.layer_changed.connect(self._points_changed)
         self.state.changed.connect(self._state_changed)
         self._points_changed()
@@ -89,17 +96,27 @@ class TrainRvaeWidget(Panel):
         spec = MEMBERS[name]()
         now = self.model_form.values()
         parts = {part: getattr(spec, part) for part in _PARTS}
-        self.model_form.set(VAESpec(**{**now, **parts}))
+        self.model_form.set(VAESpec(**{**now, **parts, "predicts": now["predicts"]}))
 
     def _name_member(self) -> None:
         """Say which member the form is."""
         values = self.model_form.values()
-        fits = (
+        fits = [
             name
             for name, make in MEMBERS.items()
             if all(_alike(part, values.get(part), getattr(make(), part)) for part in _PARTS)
-        )
-        self.member.setCurrentText(next(fits, _OWN))
+        ]
+        named = [name for name in fits if (name == _DELAY) == bool(values["predicts"])]
+        self.member.setCurrentText((named or fits or [_OWN])[0])
+
+    def _follow_pairs(self, paired: bool) -> None:
+        """Have the model draw another time if, and only if, the patches are pairs."""
+        item = self.member.model().item(self.member.findText(_DELAY))
+        item.setEnabled(paired)
+        item.setToolTip("" if paired else "Extract patches ▸ Another time ▸ Cut pairs first.")
+        predicts = self.model_form.fields["predicts"]
+        if bool(predicts.get()) != paired:
+            predicts.set(paired)
 
     def _has_patches(self, layer: Any) -> bool:
         return is_points(layer) and self.state.work(layer).patches is not None
@@ -127,10 +144,10 @@ class TrainRvaeWidget(Panel):
             if not self.runner.busy:
                 self.run_bar.say("No patches yet: open Extract patches.")
             return
-        patches = self.state.work(points).patches
-        if patches is not None:
-            rows, cols = patches.window
-            self.chip.setText(f"{len(patches):,} patches, {rows} × {cols} px")
+        work = self.state.work(points)
+        if work.patches is not None:
+            self.chip.setText(_about(work))
+        self._follow_pairs(work.target is not None)
         self.run_bar.allow("")
         if not self.runner.busy:
             self.run_bar.say("")
@@ -140,7 +157,7 @@ class TrainRvaeWidget(Panel):
         points = self.points_box.layer()
         if points is None:
             return
-        patches, sites = self.state.work(points).patches, self.state.work(points).sites
+        work = copy.copy(self.state.work(points))  # as it is now
         try:
             spec, params = self.model_form.params(), self.fit_form.params()
             spec = spec.replace(labels=self.known.labels(), conditions=self.known.conditions())
@@ -150,23 +167,11 @@ class TrainRvaeWidget(Panel):
         self.loss.clear_epochs()
         self.manifold.show_array(None)
         self.drawings.show_array(None)
-        self._job = (points, spec, params, time.monotonic())
+        self._job, self._epoch = (points, spec, params, time.monotonic()), 0.0
         table = self.known.table()
-
-        def work(on_progress: Any, should_stop: Any) -> Any:
-            near = None  # which patches are neighbours, for a model that asks for short walls
-            if spec.walls and sites is not None:
-                near = Given(edges=pipeline.neighbour_edges(sites, patches))
-            extra: dict[str, Any] = {"table": table, "given": near}
-            model = pipeline.fit(patches, spec, params, **extra, on_progress=on_progress, should_stop=should_stop)
-            # A cancelled model is a model: what it has learnt so far is shown, if anyone is still there to see it.
-            said = pipeline.encode(model, patches, **extra, device=params.device, should_stop=should_stop.unwanted)
-            picture = pipeline.manifold(model) if spec.latent_dim > 0 else None
-            return model, said, picture
-
         self.runner.start(
             f"Train on {points.name}",
-            work,
+            lambda on_progress, should_stop: learn(work, spec, params, table, on_progress, should_stop),
             on_done=self._done,
             on_error=self._failed,
             on_reports=self._reports,
@@ -178,6 +183,12 @@ class TrainRvaeWidget(Panel):
         pictures = [row.pop("manifold") for row in rows if row.get("manifold") is not None]
         drawings = [row.pop("drawings") for row in rows if row.get("drawings") is not None]
         rows = [row for row in rows if any(key in row for key in ("loss", "val_loss"))]
+        epochs = [self._epoch, *(row.get("epoch", 0.0) for row in rows)]
+        fresh = [i for i in range(len(rows)) if epochs[i + 1] < epochs[i]]
+        if fresh:  # another model: that of the next window
+            self.loss.clear_epochs()
+            rows = rows[fresh[-1] :]
+        self._epoch = epochs[-1]
         if rows:
             self.loss.add(rows)
         if pictures:
@@ -196,26 +207,42 @@ class TrainRvaeWidget(Panel):
             return
         points, spec, params, began = self._job
         if value is None:
-            self.run_bar.say("Cancelled before the first step; nothing was changed.")
+            self.run_bar.say("Cancelled before there was a model; nothing was changed.")
             return
-        model, table, picture = value
-        if picture is not None:
-            self._show_manifold(picture)
+        table = value.table
+        if value.picture is not None:
+            self._show_manifold(value.picture)
         done = self.state.work(points)
-        done.model, done.table = model, table
+        done.model, done.scales, done.table = value.model, value.scales, table
         done.note("train", pipeline.STEPS["train"](model=spec, fit=params))
         write_columns(points, table)
         colour = next((c for c in ("class_name", "class", "z1", "angle") if c in table.columns), None)
         if colour is not None:
             colour_by(points, colour, bar=False)
             show_colour_bar_soon(points)
-        epochs = len(model.history.table)
-        early = bool(model.history.stopped)
-        text = f"{epochs} epochs, {time.monotonic() - began:.1f} s"
-        verb = "Cancelled; kept the model so far" if early else "Trained"
+        text = f"{counted(value.epochs, 'epoch')}, {time.monotonic() - began:.1f} s"
+        if value.scales is not None:
+            latents = "; ".join(f"{', '.join(z)} of {name}" for name, z in value.scales.columns.items())
+            text = f"{counted(len(value.scales.levels), 'window size')} ({latents}), {text}"
+        verb = "Cancelled; kept the model so far" if value.early else "Trained"
         self.run_bar.say(f"{verb}: {text}. {points.name} is coloured by {colour}. Next: Latent explorer.")
         self.known.follow(self.points_box.layer())
         self.state.tell(points, "model")
 
     def _failed(self, error: BaseException) -> None:
         self.run_bar.say(str(error), bad=True)
+
+
+def _about(work: Work) -> str:
+    """Say what the patches of a layer are."""
+    assert work.patches is not None
+    rows, cols = work.patches.window
+    parts = [counted(len(work.patches), "patch"), f"{rows} × {cols} px"]
+    if work.patches.channels > 1:
+        parts.append(f"{work.patches.channels} channels")
+    if work.target is not None:
+        lag = work.target.provenance.params.get("lag", 0)
+        parts.append(f"drawn {counted(abs(lag), 'frame')} {'later' if lag > 0 else 'earlier'}")
+    if sizes := sizes_of(work):
+        parts.append(f"windows of {', '.join(map(str, sizes))} px")
+    return ", ".join(parts)

@@ -13,6 +13,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from atomscope import pipeline
+from atomscope.data import counted
 from atomscope.data.params import WallTrainParams
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import KEY, note_of, placement, stack_of
@@ -162,7 +163,8 @@ class WallTeacher(QWidget):
             return
         self.use(network)
         early = "Cancelled; kept the network so far" if network.meta.get("stopped") else "Trained"
-        self._say(f"{early}: {network.meta['steps']} steps, {time.monotonic() - self._began:.0f} s. Next: find walls.")
+        steps = counted(network.meta["steps"], "step")
+        self._say(f"{early}: {steps}, {time.monotonic() - self._began:.0f} s. Next: find walls.")
 
     def _failed(self, error: BaseException) -> None:
         self._say(str(error), bad=True)
@@ -171,9 +173,8 @@ class WallTeacher(QWidget):
         """Take a network for the next finding."""
         self.network = network
         meta = network.meta
-        told = [
-            f"{meta[k]:,} {words}" for k, words in (("frames", "painted frame(s)"), ("steps", "steps")) if k in meta
-        ]
+        parts = (("frames", "painted frame"), ("steps", "step"))
+        told = [counted(meta[k], name) for k, name in parts if k in meta]
         self.card.setText("Network" + (f" {name}" if name else "") + ": " + (", ".join(told) or "ready") + ".")
         self.go_on.setEnabled(True)
         self._busy(False)

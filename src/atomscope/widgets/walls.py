@@ -12,7 +12,7 @@ from napari.layers import Layer
 from qtpy.QtWidgets import QCheckBox
 
 from atomscope import pipeline
-from atomscope.data import Sites, Stack
+from atomscope.data import Sites, Stack, counted
 from atomscope.data.params import WallParams
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import placement, stack_of
@@ -165,9 +165,8 @@ class WallsWidget(LivePanel):
         seen = frames[np.isin(frames, sites.table["frame"].unique())] if stopped else frames
         self.length_title.show()
         self.lengths.show_lengths(pipeline.wall_lengths(sites), seen)
-        text = (
-            f"{summary(sites, f'in {len(seen):,} frames' if len(seen) > 1 else '')} {time.monotonic() - began:.1f} s."
-        )
+        where = f"in {counted(len(seen), 'frame')}" if len(seen) > 1 else ""
+        text = f"{summary(sites, where)} {time.monotonic() - began:.1f} s."
         few = "" if made.get("lines") is not None else " Too many lines to draw; the points are there."
         self.run_bar.say((f"Cancelled; kept {text}" if stopped else text) + few)
         self.state.tell(points, "sites")
@@ -187,7 +186,8 @@ def summary(sites: Sites, where: str) -> str:
         return f"No walls {where}."
     lengths = pipeline.wall_lengths(sites)
     unit = "nm" if lengths["length_nm"].notna().any() else "px"
-    return f"{len(lengths):,} walls {where}, {lengths[f'length_{unit}'].sum():,.0f} {unit} in all.".replace(" ,", ",")
+    total = f"{lengths[f'length_{unit}'].sum():,.0f} {unit} in all."
+    return f"{counted(len(lengths), 'wall')} {where}, {total}".replace(" ,", ",")
 
 
 def make_layers(stack: Stack, sites: Sites, image: Any) -> dict[str, Any]:

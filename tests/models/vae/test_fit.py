@@ -229,7 +229,7 @@ def test_data_larger_than_memory_are_streamed(patches, monkeypatch, tmp_path):
     store[:] = patches.values
     many = batches.Batches(Patches.from_array(store), 40, 0.1, 0)
     assert many.streamed and many.block == 25
-    seen = torch.cat([x for x, _ in many.epoch(0)])
+    seen = torch.cat([x for x, _, _ in many.epoch(0)])
     assert len(seen) == many.steps * many.batch_size
     assert len(torch.unique(seen.flatten(1), dim=0)) == len(seen)  # no patch twice in an epoch
     train = torch.from_numpy(patches.values[many.train])

@@ -109,11 +109,11 @@ def test_batches_are_contiguous_tiles_in_random_places(streamed, monkeypatch):
     orders = []
     for number in range(3):
         seen, inside, before = [], [], []
-        for x, index in made.epoch(number):
+        for x, index, _ in made.epoch(number):
             assert (x[:, 0, 0, 0].numpy() == index).all()
             seen.append(index)
             inside.append(len(edges.among(index)[0]))
-        for _, index in plain.epoch(number):
+        for _, index, _ in plain.epoch(number):
             before.append(len(edges.among(index)[0]))
         every = np.concatenate(seen)
         assert len(every) == made.steps * 160 and len(np.unique(every)) == len(every)
@@ -122,7 +122,7 @@ def test_batches_are_contiguous_tiles_in_random_places(streamed, monkeypatch):
         assert np.median(spread) > 20  # from all over the image
         orders.append(every)
     assert (orders[0] != orders[1]).any()
-    again = np.concatenate([index for _, index in made.epoch(1)])
+    again = np.concatenate([index for _, index, _ in made.epoch(1)])
     assert (again == orders[1]).all()
     assert made.batch_size // TILES == 20
 

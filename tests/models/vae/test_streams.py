@@ -10,7 +10,7 @@ import pytest
 import torch
 import zarr
 
-from atomscope.data import Patches
+from atomscope.data import Given, Patches
 from atomscope.data.params import RVAE, FitParams
 from atomscope.errors import AtomscopeError
 from atomscope.models import fit
@@ -49,17 +49,68 @@ def test_an_epoch_has_every_patch_once_and_names_it(forced, tmp_path, chunks, se
     store[:] = numbered()
     many = Batches(Patches.from_array(store), 50, 0.1, seed)
     for epoch in (0, 1):
-        seen, numbers = zip(*[(x[:, 0, 0, 0].numpy(), k) for x, k in many.epoch(epoch)], strict=True)
+        seen, numbers = zip(*[(x[:, 0, 0, 0].numpy(), k) for x, k, _ in many.epoch(epoch)], strict=True)
         seen, numbers = np.concatenate(seen), np.concatenate(numbers)
         np.testing.assert_array_equal(seen, numbers)
         assert len(np.unique(seen)) == len(seen) == many.steps * 50 >= len(many.train) - 50
         assert np.isin(seen, many.train).all()
-    again = [k for _, k in many.epoch(1)]
+    again = [k for _, k, _ in many.epoch(1)]
     np.testing.assert_array_equal(np.concatenate(again), numbers)  # the seed and the epoch decide
-    held = torch.cat([x[:, 0, 0, 0] for x, _ in many.held_out()]).numpy()
+    held = torch.cat([x[:, 0, 0, 0] for x, _, _ in many.held_out()]).numpy()
     np.testing.assert_array_equal(held, many.validation)
     some = many.train[::7]
-    np.testing.assert_array_equal(torch.cat([x[:, 0, 0, 0] for x, _ in many.take(some, 33)]).numpy(), some)
+    np.testing.assert_array_equal(torch.cat([x[:, 0, 0, 0] for x, _, _ in many.take(some, 33)]).numpy(), some)
+
+
+class Told:
+    """A store that notes what is asked of it."""
+
+    def __init__(self, store) -> None:
+        self.store, self.shape, self.chunks, self.ndim, self.dtype = store, store.shape, store.chunks, 3, store.dtype
+        self.asked: list[tuple[int, int]] = []
+
+    def __getitem__(self, key):
+        assert isinstance(key, slice), "read one by one"
+        self.asked.append((key.start, min(key.stop, self.shape[0])))
+        return self.store[key]
+
+
+@pytest.mark.parametrize("chunks", CHUNKS)
+def test_targets_come_with_their_patches_and_are_read_in_whole_pieces(forced, tmp_path, chunks):
+    store = zarr.create_array(tmp_path / "p.zarr", shape=(N, SIDE, SIDE), dtype="f4", **CHUNKS[chunks])
+    store[:] = numbered()
+    later = Told(zarr.create_array(tmp_path / "t.zarr", shape=(N, SIDE, SIDE), dtype="f4", **CHUNKS[chunks]))
+    later.store[:] = numbered() + 1000
+    many = Batches(Patches.from_array(store), 50, 0.1, 0, target=later)
+    batches_of = (many.epoch(0), many.held_out(), many.take(many.train[::7], 33))
+    for made in batches_of:
+        later.asked.clear()
+        parts = list(made)
+        for x, numbers, target in parts:
+            np.testing.assert_array_equal(x[:, 0, 0, 0], numbers)
+            np.testing.assert_array_equal(target[:, 0, 0, 0], numbers + 1000)
+        assert len(set(later.asked)) == len(later.asked)  # no piece twice
+        assert all(start % many.stream.piece == 0 for start, _ in later.asked)
+    assert many.most(N) == 120  # there is as much again of the targets
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_targets_on_disk_train_like_those_in_memory(monkeypatch, tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    x, later = (rng.normal(size=(N, SIDE, SIDE)).astype(np.float32) for _ in range(2))
+    stored = {"now": x, "then": later}
+    now, then = (zarr.create_array(str(tmp_path / k), data=v, chunks=(64, SIDE, SIDE)) for k, v in stored.items())
+    pairs = [(now, later), (now, then), (x, then), (x, later)]
+    for limit in (0, 10**9):  # streamed, and read into memory
+        monkeypatch.setattr(batches, "IN_MEMORY_BYTES", limit)
+        monkeypatch.setattr(batches, "POOL_BYTES", 240 * EACH)
+        how, spec = FitParams(epochs=2, batch_size=50, seed=seed), RVAE(hidden=8, predicts=True)
+        # Pieces of what is all in memory need not be whole chunks: streamed, their order is another.
+        some = pairs if limit else pairs[:3]
+        runs = [fit(Patches.from_array(a), spec, how, given=Given(target=b)) for a, b in some]
+        for other in runs[1:]:
+            for name in ("loss", "val_loss"):
+                np.testing.assert_array_equal(other.history.table[name], runs[0].history.table[name])
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -67,7 +118,7 @@ def test_batches_are_mixed_from_all_over_the_pool(forced, tmp_path, seed):
     store = zarr.create_array(tmp_path / "p.zarr", shape=(N, SIDE, SIDE), dtype="f4", chunks=(25, SIDE, SIDE))
     store[:] = numbered()
     many = Batches(Patches.from_array(store), 50, 0.0, seed)
-    spreads = [np.std(k) for _, k in many.epoch(0)]
+    spreads = [np.std(k) for _, k, _ in many.epoch(0)]
     assert np.median(spreads) > 0.6 * N / np.sqrt(12)  # of a uniform choice: N / sqrt(12)
 
 

@@ -167,6 +167,7 @@ MEMBERS: dict[str, Callable[..., VAESpec]] = {
     "rtsVAE": RTSVAE,
     "jVAE": JVAE,
     "jrVAE": JRVAE,
+    "DelayVAE": DelayVAE,
     "torus": TorusVAE,
     "SO(3)": SO3VAE,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from atomscope.data import Edges, Patches
 from atomscope.errors import InputError, TrainingError
-from atomscope.models.vae.streams import Stream, block_length, piece_length, rows
+from atomscope.models.vae.streams import Pool, Stream, block_length, piece_length, rows
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,14 @@ TILES = 8
 MOST_HELD_OUT = 1000
 
 __all__ = ["Batches", "block_length", "rows"]
+
+
+class Batch(NamedTuple):
+    """Some patches, shape (n, channels, rows, cols), their numbers, and their targets, where there are any."""
+
+    x: Tensor
+    number: np.ndarray
+    target: Tensor | None
 
 
 class Batches:
@@ -45,6 +54,8 @@ class Batches:
     edges : Edges, optional
         Batches are then made of contiguous tiles, from random places of the image; which patches lie together in a tile
         changes from epoch to epoch.
+    target : array of the shape of the patches, optional
+        What is drawn instead of them: it is read with them, from memory or in whole pieces from where it lies.
 
     Raises
     ------
@@ -63,13 +74,16 @@ class Batches:
         *,
         keep: np.ndarray | None = None,
         edges: Edges | None = None,
+        target: Any = None,
     ) -> None:
         if len(patches) == 0:
             raise InputError("fit: wanted patches to train on, got none; find sites and crop windows first")
         self.values, self.seed = patches.values, seed
         self.channels, self.window = patches.channels, patches.window
         nbytes = 4 * int(np.prod(patches.values.shape))
-        self.streamed = nbytes > IN_MEMORY_BYTES
+        lazy = target is not None and not isinstance(target, np.ndarray)
+        self.streamed = nbytes * (2 if lazy else 1) > IN_MEMORY_BYTES
+        self.copies = 1 if target is None else 2
         self.block = max(
             block_length(patches.values, POOL_BYTES // PIECES_A_POOL),
             piece_length(patches.values, POOL_BYTES // (2 * PIECES_A_POOL)),
@@ -78,14 +92,15 @@ class Batches:
         good, self.offset, self.scale = self._survey()
         if not self.streamed:
             self.data = torch.from_numpy(rows(patches.values, 0, len(patches)))
+            self.target = None if target is None else torch.from_numpy(rows(target, 0, len(patches)))
         held = int(len(good) * validation) if len(good) >= 64 else 0
         order = np.random.default_rng([seed, 0]).permutation(len(good))
         if keep is not None:
             order = order[np.argsort(keep[good[order]], kind="stable")]
             held = min(held, int((~keep[good]).sum()))
         self.validation, self.train = np.sort(good[order[:held]]), np.sort(good[order[held:]])
-        self.stream = Stream(patches.values, self.train, POOL_BYTES, PIECES_A_POOL)
-        self._held_out: list[tuple[Tensor, np.ndarray]] | None = None
+        self.stream = Stream(patches.values, self.train, POOL_BYTES, PIECES_A_POOL, target)
+        self._held_out: list[Batch] | None = None
         self.batch_size = max(1, min(batch_size, len(self.train) // 4 or 1))
         self.steps = max(1, len(self.train) // self.batch_size)
         self.place: np.ndarray | None = None  # of each patch along a curve on which neighbours are near
@@ -138,33 +153,41 @@ class Batches:
         """Return how many patches may be held at once beside the pools: as many as wanted when all are in memory."""
         if not self.streamed:
             return wanted
-        return max(1, min(wanted, POOL_BYTES // (4 * int(np.prod(self.values.shape[1:])))))
+        return max(1, min(wanted, POOL_BYTES // (4 * self.copies * int(np.prod(self.values.shape[1:])))))
 
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, np.ndarray]]:
-        """Yield ``steps`` batches (batch, channels, rows, cols) in the random order of this epoch, and their rows."""
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Yield ``steps`` batches in the random order of this epoch."""
         rng = np.random.default_rng([self.seed, 1, number])
         if not self.streamed:
             order = self.train[self.shuffle(self.train, rng)]
             for i in range(self.steps):
-                index = order[i * self.batch_size : (i + 1) * self.batch_size]
-                yield self.data[torch.from_numpy(index)], index
+                yield self._rows(order[i * self.batch_size : (i + 1) * self.batch_size])
             return
-        for x, index in self.stream.batches(self.batch_size, self.steps, rng, self.shuffle):
-            yield torch.from_numpy(x), index
+        for pool in self.stream.batches(self.batch_size, self.steps, rng, self.shuffle):
+            yield _as_tensors(pool)
 
-    def held_out(self) -> Iterator[tuple[Tensor, np.ndarray]]:
-        """Yield the validation patches in order, at most 1000 of them, and their numbers."""
+    def held_out(self) -> Iterator[Batch]:
+        """Yield the validation patches in order, at most 1000 of them."""
         if self._held_out is None:
             index = self.validation[:: max(1, -(-len(self.validation) // self.most(MOST_HELD_OUT)))]
             self._held_out = list(self.take(index))
         yield from self._held_out
 
-    def take(self, index: np.ndarray, size: int = 1000) -> Iterator[tuple[Tensor, np.ndarray]]:
-        """Yield patches by sorted row numbers, in order, and these numbers."""
+    def take(self, index: np.ndarray, size: int = 1000) -> Iterator[Batch]:
+        """Yield patches by sorted row numbers, in order."""
         if self.streamed:
-            for x, part in self.stream.take(index, size):
-                yield torch.from_numpy(x), part
+            for pool in self.stream.take(index, size):
+                yield _as_tensors(pool)
             return
         for at in range(0, len(index), size):
-            part = index[at : at + size]
-            yield self.data[torch.from_numpy(part)], part
+            yield self._rows(index[at : at + size])
+
+    def _rows(self, index: np.ndarray) -> Batch:
+        """Return patches that are in memory."""
+        which = torch.from_numpy(index)
+        return Batch(self.data[which], index, None if self.target is None else self.target[which])
+
+
+def _as_tensors(pool: Pool) -> Batch:
+    target = None if pool.target is None else torch.from_numpy(pool.target)
+    return Batch(torch.from_numpy(pool.x), pool.number, target)

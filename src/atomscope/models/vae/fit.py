@@ -84,7 +84,8 @@ def fit(
         spec = spec.model_copy(update={"predicts": True})
     edges = given.edges if given is not None and spec.walls else None
     labelled = None if given is None or given.label is None else given.label >= 0
-    batches = Batches(patches, params.batch_size, params.validation, params.seed, keep=labelled, edges=edges)
+    beside: dict[str, Any] = {"edges": edges, "target": None if given is None else given.target}
+    batches = Batches(patches, params.batch_size, params.validation, params.seed, keep=labelled, **beside)
     check_latents(spec, len(batches.train) + len(batches.validation))
     LIKELIHOODS[spec.likelihood].check(batches.low, batches.high)
     spec = _with_symmetry(spec, batches, init, resume_from)
@@ -99,7 +100,7 @@ def fit(
     if spec.classes and init is None and run.epoch < SORTED * run.epochs:
         index = batches.train[:: max(1, -(-len(batches.train) // MOST))]
         label = None if given is None or given.label is None else given.label[index]
-        run.sorting = sort_patches(spec, (x for x, _ in batches.take(index)), label, params.seed)
+        run.sorting = sort_patches(spec, (part.x for part in batches.take(index)), label, params.seed)
     last = run.state()
     if on_checkpoint is not None and resume_from is None:
         on_checkpoint(last)
@@ -137,7 +138,7 @@ def _with_symmetry(spec: VAESpec, batches: Batches, init: Model | None, resume_f
         was = init.spec.symmetry if init is not None else VAESpec(**resume_from.spec).symmetry if resume_from else None
         return spec.model_copy(update={"symmetry": was or 1})
     index = batches.train[:: max(1, len(batches.train) // 2000)]
-    order = find_symmetry(torch.cat([x for x, _ in batches.take(index)]))
+    order = find_symmetry(torch.cat([part.x for part in batches.take(index)]))
     log.info("symmetry of the patches: %s", f"turns by 1/{order}" if order > 1 else "none")
     return spec.model_copy(update={"symmetry": order})
 

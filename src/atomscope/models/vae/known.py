@@ -41,14 +41,13 @@ class Known(NamedTuple):
 NOTHING = Known()
 
 
-def known(given: Given | None, index: np.ndarray) -> Known:
-    """Return what is known of the patches of these numbers."""
+def known(given: Given | None, index: np.ndarray, target: Tensor | None = None) -> Known:
+    """Return what is known of the patches of these numbers; their targets are read, unless they are here already."""
     if given is None:
         return NOTHING
     condition = None if given.condition is None else torch.from_numpy(given.condition[index].astype(np.float32))
     label = None if given.label is None else torch.from_numpy(given.label[index].astype(np.int64))
-    target = None
-    if given.target is not None:
+    if target is None and given.target is not None:
         sort = np.argsort(index, kind="stable")
         back = np.argsort(sort, kind="stable")
         if isinstance(given.target, np.ndarray):

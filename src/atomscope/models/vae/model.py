@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch.nn.functional import one_hot
 
-from atomscope.data import Given, History, ModelState, Patches
+from atomscope.data import Given, History, ModelState, Patches, counted
 from atomscope.data.params import VAESpec
 from atomscope.errors import InputError, ShapeError
 from atomscope.models.vae.batches import block_length, rows
@@ -65,7 +65,7 @@ class Model:
         wanted = (self.channels, *self.window)
         if came != wanted:
             raise ShapeError(
-                f"this model takes patches of {wanted[1]} x {wanted[2]} px with {wanted[0]} channel(s), got "
+                f"this model takes patches of {wanted[1]} x {wanted[2]} px with {counted(wanted[0], 'channel')}, got "
                 f"{came[1]} x {came[2]} px with {came[0]}; crop with window_px={wanted[1:]}"
             )
 
@@ -163,7 +163,7 @@ class Model:
         whole = np.concatenate(out)
         return whole[:, 0] if len(patches.values.shape) == 3 else whole
 
-    def manifold(self, n: int | Sequence[int] = 8, extent: float = 2.0) -> np.ndarray:
+    def manifold(self, n: int | Sequence[int] = 8, extent: float = 2.0, label: int | None = None) -> np.ndarray:
         """Draw a grid of the first two latents: row = z1, column = z2, others 0, angle and shift 0.
 
         Parameters
@@ -172,6 +172,8 @@ class Model:
             Grid points along z1 and z2. A model of one latent has one column, of none one picture.
         extent : float
             The grid goes from -extent to extent, standard deviations of the prior.
+        label : int, optional
+            Class to draw, of a model with classes; 0 if not given.
 
         Returns
         -------
@@ -184,7 +186,7 @@ class Model:
         z = np.zeros((*across, latent), np.float32)  # (n_rows, n_cols, latent)
         for i in range(min(latent, 2)):
             z[..., i] = axes[i][:, None] if i == 0 else axes[i]
-        pictures = self.decode(z.reshape(across[0] * across[1], latent))
+        pictures = self.decode(z.reshape(across[0] * across[1], latent), label=label)
         return pictures.reshape(*across, *pictures.shape[1:])
 
     def to_state(self) -> ModelState:

@@ -2,6 +2,7 @@
 
 A store is read fastest in the pieces that it was written in. So whole chunks (or shards) are read, in random order,
 and the patches of several are shuffled together in a *pool*. While one pool is trained on, a thread fills the next.
+What shall be drawn instead of the patches, where that is something else, is read with them.
 """
 
 from __future__ import annotations
@@ -9,12 +10,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-Pool = tuple[np.ndarray, np.ndarray]
 Shuffle = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+class Pool(NamedTuple):
+    """Some patches, shape (n, channels, rows, cols), their numbers, and their targets, where there are any."""
+
+    x: np.ndarray
+    number: np.ndarray
+    target: np.ndarray | None
+
+    def rows(self, which: np.ndarray | slice) -> Pool:
+        """Return some of them."""
+        return Pool(self.x[which], self.number[which], None if self.target is None else self.target[which])
+
+    def then(self, more: Pool) -> Pool:
+        """Return these and then others."""
+        if not len(self.number):
+            return more
+        target = None
+        if self.target is not None and more.target is not None:
+            target = np.concatenate((self.target, more.target))
+        return Pool(np.concatenate((self.x, more.x)), np.concatenate((self.number, more.number)), target)
 
 
 def rows(values: Any, start: int, stop: int) -> np.ndarray:
@@ -59,39 +80,45 @@ class Stream:
         Bytes of both pools.
     pieces : int
         Fewest pieces of a pool, if they fit: the more there are, the better patches are mixed.
+    target : array of the shape of ``values``, optional
+        What is read with them.
     """
 
-    def __init__(self, values: Any, index: np.ndarray, limit: int, pieces: int) -> None:
-        self.values, self.index = values, index
+    def __init__(self, values: Any, index: np.ndarray, limit: int, pieces: int, target: Any = None) -> None:
+        self.values, self.index, self.target = values, index, target
         self.shape = (1, *values.shape[1:]) if len(values.shape) == 3 else tuple(values.shape[1:])
+        limit //= 1 if target is None else 2  # there is as much again of the targets
         each = 4 * int(np.prod(self.shape))
-        self.piece = piece_length(values, limit // 2 // pieces)
+        chunked = target if target is not None and not getattr(values, "chunks", None) else values
+        self.piece = piece_length(chunked, limit // 2 // pieces)
         self.many = max(1, limit // 2 // (each * self.piece))
 
     def batches(
         self, size: int, count: int, rng: np.random.Generator, shuffle: Shuffle | None = None
     ) -> Iterator[Pool]:
-        """Yield at most ``count`` batches of ``size`` patches (n, channels, rows, cols), and their numbers.
+        """Yield at most ``count`` batches of ``size`` patches.
 
         ``shuffle`` says the order of a pool, from the numbers of its patches; by default it is random.
         """
-        rest = np.empty((0, *self.shape), np.float32), np.empty(0, np.int64)
-        sent = 0
-        for pool, index in self._pools(rng):
-            order, at = rng.permutation(len(index)) if shuffle is None else shuffle(index, rng), 0
-            while at + size - len(rest[0]) <= len(order):
+        rest, sent = self._room(0), 0
+        for pool in self._pools(rng):
+            order = rng.permutation(len(pool.number)) if shuffle is None else shuffle(pool.number, rng)
+            at = 0
+            while at + size - len(rest.number) <= len(order):
                 if sent == count:
                     return
-                here = order[at : at + size - len(rest[0])]
+                here = order[at : at + size - len(rest.number)]
                 at += len(here)
-                x, numbers = pool[here], index[here]
-                if len(rest[0]):  # what the pool before left over
-                    x, numbers = np.concatenate((rest[0], x)), np.concatenate((rest[1], numbers))
-                    rest = rest[0][:0], rest[1][:0]
-                yield x, numbers
+                yield rest.then(pool.rows(here))  # first what the pool before left over
+                rest = self._room(0)
                 sent += 1
-            rest = np.concatenate((rest[0], pool[order[at:]])), np.concatenate((rest[1], index[order[at:]]))
+            rest = rest.then(pool.rows(order[at:]))
             del pool  # else there would be a third one in memory
+
+    def _room(self, n: int) -> Pool:
+        """Return room for n patches, with numbers of 0."""
+        x = np.empty((n, *self.shape), np.float32)
+        return Pool(x, np.zeros(n, np.int64), None if self.target is None else np.empty_like(x))
 
     def _pools(self, rng: np.random.Generator) -> Iterator[Pool]:
         """Yield pools of random pieces; the next one is being read meanwhile."""
@@ -114,26 +141,30 @@ class Stream:
         """Read pieces, shape (n, channels, rows, cols), and the numbers of their patches."""
         bounds = [(int(s), *np.searchsorted(self.index, [s, s + self.piece])) for s in starts]
         index = np.concatenate([self.index[low:high] for _, low, high in bounds])
-        x, done = np.empty((len(index), *self.shape), np.float32), 0
+        pool, done = self._room(len(index))._replace(number=index), 0
         for start, low, high in bounds:
             if stop.is_set():
                 break
-            which = self.index[low:high] - start
-            if len(which):
-                piece = rows(self.values, start, start + self.piece)
-                np.take(piece, which, axis=0, out=x[done : done + len(which)])
+            which, here = self.index[low:high] - start, slice(done, done + high - low)
+            for values, out in ((self.values, pool.x), (self.target, pool.target)):
+                if len(which) and out is not None:
+                    np.take(rows(values, start, start + self.piece), which, axis=0, out=out[here])
             done += len(which)
-        return x, index
+        return pool
 
     def take(self, index: np.ndarray, size: int) -> Iterator[Pool]:
         """Yield patches by sorted numbers, in order, ``size`` at a time, each piece read once."""
-        start, piece = -1, np.empty((0, *self.shape), np.float32)
+        start, piece = -1, self._room(0)
         for at in range(0, len(index), size):
-            part = index[at : at + size]
-            x = np.empty((len(part), *self.shape), np.float32)
-            for first in np.unique(part // self.piece) * self.piece:
+            numbers = index[at : at + size]
+            part = self._room(len(numbers))._replace(number=numbers)
+            for first in np.unique(numbers // self.piece) * self.piece:
                 if first != start:
-                    start, piece = int(first), rows(self.values, int(first), int(first) + self.piece)
-                here = (part >= first) & (part < first + self.piece)
-                x[here] = piece[part[here] - first]
-            yield x, part
+                    start, stop = int(first), int(first) + self.piece
+                    target = None if self.target is None else rows(self.target, start, stop)
+                    piece = Pool(rows(self.values, start, stop), piece.number, target)
+                here = (numbers >= first) & (numbers < first + self.piece)
+                part.x[here] = piece.x[numbers[here] - first]
+                if part.target is not None and piece.target is not None:
+                    part.target[here] = piece.target[numbers[here] - first]
+            yield part

@@ -64,12 +64,13 @@ class Training:
         generator = torch.Generator().manual_seed(self.params.seed * 1_000_003 + self.epoch + 1)
         sums: dict[str, list[torch.Tensor]] = {}
         lr, every = 0.0, check_every(self.rows, self.epochs, self.epochs * self.batches.steps)
-        for steps, (x, index) in enumerate(self.batches.epoch(self.epoch)):
+        for steps, batch in enumerate(self.batches.epoch(self.epoch)):
             if should_stop is not None and should_stop():
                 return False
             t = (self.epoch + steps / self.batches.steps) / self.epochs
             now = moment(self.params, t, checks=every > 0 and steps % every == 0)
-            lr = self.step(x, self.sort(x, known(self.given, index), index, t), now, generator, sums)
+            of = self.sort(batch.x, known(self.given, batch.number, batch.target), batch.number, t)
+            lr = self.step(batch.x, of, now, generator, sums)
         row = {name: float(torch.stack(each).mean()) for name, each in sums.items()}
         if not math.isfinite(row["loss"]):
             raise TrainingError(
@@ -122,8 +123,8 @@ class Training:
             return {}
         generator = torch.Generator().manual_seed(self.params.seed)
         total, recon, n = 0.0, 0.0, 0
-        for x, index in self.batches.held_out():
-            of = known(self.given, index).to(self.device)
+        for x, index, target in self.batches.held_out():
+            of = known(self.given, index, target).to(self.device)
             _, parts = losses(self.net, x.to(self.device), of, the_end(self.params), generator)
             total, recon = total + float(parts["loss"]) * len(x), recon + float(parts["reconstruction"]) * len(x)
             n += len(x)
@@ -146,7 +147,7 @@ class Training:
             self.net.load_state_dict(self.kept)
             self.kept = {}
         index = self.batches.train[:: max(1, len(self.batches.train) // self.batches.most(20_000))]
-        some = [(x, known(self.given, k)) for x, k in self.batches.take(index)]
+        some = [(x, known(self.given, k, target)) for x, k, target in self.batches.take(index)]
         settle(self.net, some)
         self.net.eval()
         settle_doubt(self.net, some)
@@ -162,7 +163,7 @@ class Training:
         """Return some patches that were kept aside, and what is drawn of them, shape (2, n, rows, cols); channel 0."""
         index = self.batches.validation if len(self.batches.validation) else self.batches.train
         index = index[np.linspace(0, len(index) - 1, min(count, len(index))).astype(int)]
-        x, _ = next(self.batches.take(index))
+        x = next(self.batches.take(index)).x
         given = None if self.given is None else self.given.rows(index)
         drawn = model.reconstruct(Patches.from_array(x.numpy()), given)
         return np.stack((x.numpy()[:, 0], drawn[:, 0]))

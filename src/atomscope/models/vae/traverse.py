@@ -29,12 +29,12 @@ class Traversal(NamedTuple):
     pictures: np.ndarray
 
 
-def traversals(model: Model, n: int = 9, extent: float = 2.0) -> list[Traversal]:
+def traversals(model: Model, n: int = 9, extent: float = 2.0, label: int = 0) -> list[Traversal]:
     """Draw each latent by itself, in pose 0: a row for each.
 
     First the continuous latents from ``-extent`` to ``extent`` standard deviations of the prior, the periodic ones once
     round from -pi, rotations in space about three axes, then a row for each class along the first latent. What is not
-    in a row's name is 0; its class, where there are classes, is 0.
+    in a row's name is 0; its class, where there are classes, is ``label``.
     """
     spec = model.spec
     line, round_ = np.linspace(-extent, extent, n), np.linspace(-np.pi, np.pi, n, endpoint=False)
@@ -42,18 +42,21 @@ def traversals(model: Model, n: int = 9, extent: float = 2.0) -> list[Traversal]
     for i in range(spec.latent_dim):
         z = np.zeros((n, spec.latent_dim), np.float32)
         z[:, i] = line
-        rows.append(Traversal(f"z{i + 1}", f"z{i + 1}", line, model.decode(z)))
+        rows.append(Traversal(f"z{i + 1}", f"z{i + 1}", line, model.decode(z, label=label)))
     still = np.zeros((n, spec.latent_dim), np.float32)
     for i in range(spec.circles):
         theta = np.zeros((n, spec.circles), np.float32)
         theta[:, i] = round_
-        rows.append(Traversal(f"theta{i + 1}", f"theta{i + 1}", round_, model.decode(still, circles=theta)))
+        drawn = model.decode(still, circles=theta, label=label)
+        rows.append(Traversal(f"theta{i + 1}", f"theta{i + 1}", round_, drawn))
     if spec.orientation:
         for i, axis in enumerate(("x", "y", "z")):
             q = np.zeros((n, 4), np.float32)
             q[:, 0], q[:, i + 1] = np.cos(round_ / 2), np.sin(round_ / 2)
             rows.append(
-                Traversal(f"orientation {axis}", f"turn about {axis}", round_, model.decode(still, orientation=q))
+                Traversal(
+                    f"orientation {axis}", f"turn about {axis}", round_, model.decode(still, orientation=q, label=label)
+                )
             )
     for k in range(spec.classes):
         z, along = still.copy(), ""

@@ -46,7 +46,7 @@ def unfold(net: VAE, batches: Batches, given: Given | None, seed: int) -> None:
     """Teach a network the first angles of some of the patches; ``seed`` decides everything."""
     generator = torch.Generator().manual_seed(seed)
     index = batches.train[:: max(1, len(batches.train) // PATCHES)]
-    x = torch.cat([part for part, _ in batches.take(index)])  # (n, channels, rows, cols)
+    x = torch.cat([part.x for part in batches.take(index)])  # (n, channels, rows, cols)
     condition = net.standardise_known(known(given, index).condition)  # (n, conditions)
     standard = net.standardise(x)
     angles = first_angles(standard, net.spec.circles, generator)  # (n, k)

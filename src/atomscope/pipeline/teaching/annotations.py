@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from atomscope.data import Sites, Stack
+from atomscope.data import Sites, Stack, counted
 from atomscope.errors import InputError, ShapeError
 
 
@@ -107,9 +107,10 @@ def _from_table(stack: Stack, given: Sites | pd.DataFrame) -> pd.DataFrame:
     outside = ~(out["row"].between(-0.5, rows - 0.5) & out["col"].between(-0.5, cols - 0.5)).to_numpy()
     if outside.any():
         first = out[outside].iloc[0]
+        some = counted(outside.sum(), "annotation lies", "annotations lie")
         raise InputError(
-            f"{int(outside.sum())} annotations lie outside the image of {rows} x {cols} px, the first at row "
-            f"{first['row']:g}, col {first['col']:g} of frame {first['frame']}; were row and col swapped?"
+            f"{some} outside the image of {rows} x {cols} px, the first at row {first['row']:g}, "
+            f"col {first['col']:g} of frame {first['frame']}; were row and col swapped?"
         )
     return out.sort_values(["frame"], kind="stable")
 
@@ -136,7 +137,8 @@ def _from_labels(stack: Stack, given: Any, classes: Any, polarity: str) -> pd.Da
     drawn = sorted(table["kind"].unique())
     names = list(classes or ())
     if names and max(drawn) > len(names):
-        raise InputError(f"labels: value {max(drawn)} is painted, but only {len(names)} classes are named: {names}")
+        few = counted(len(names), "class is", "classes are")
+        raise InputError(f"labels: value {max(drawn)} is painted, but only {few} named: {names}")
     told = {v: names[v - 1] if names else "atom" if len(drawn) == 1 else f"class {v}" for v in drawn}
     table["kind"] = table["kind"].map(told)
     return table
@@ -202,5 +204,5 @@ def _check_frames(stack: Stack, frames: list[int]) -> None:
     for frame in frames:
         if not 0 <= int(frame) < stack.n_frames:
             raise InputError(
-                f"annotations of frame {frame}, but {stack.name} has {stack.n_frames} frame(s), counted from 0"
+                f"annotations of frame {frame}, but {stack.name} has {counted(stack.n_frames, 'frame')}, counted from 0"
             )

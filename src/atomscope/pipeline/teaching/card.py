@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from atomscope.data import counted
+
 #: Fewer examples than this say little, and a class with less F1 than this to be expected is mostly missed.
 FEW, POOR = 6, 0.5
 
@@ -29,7 +31,7 @@ def class_lines(finder: Any) -> list[str]:
 
 
 def _line(name: str, examples: int, f1: float | None) -> str:
-    told = f"{name}: {examples} example{'' if examples == 1 else 's'}, "
+    told = f"{name}: {counted(examples, 'example')}, "
     if f1 is None:
         return told + "too few marks to say how many will be found: mark more"
     if f1 < POOR:
