@@ -58,6 +58,7 @@ from atomscope.pipeline.records import (
     read_sites,
     readable,
     save,
+    save_image,
     save_stack,
     save_table,
     simulate_to,
@@ -66,6 +67,7 @@ from atomscope.pipeline.report import write_report
 from atomscope.pipeline.rvae import cluster, encode, fit
 from atomscope.pipeline.samples import list_samples, open_sample
 from atomscope.pipeline.scales import Level, Scales, encode_scales, fit_scales, load_scales
+from atomscope.pipeline.scan import virtual_image
 from atomscope.pipeline.show import (
     comparison_layers,
     dot_size,
@@ -182,6 +184,7 @@ __all__ = [
     "save_classifier",
     "save_comparison",
     "save_finder",
+    "save_image",
     "save_pictures",
     "save_segmenter",
     "save_stack",
@@ -201,6 +204,7 @@ __all__ = [
     "uncertainty_layer",
     "uncertainty_map",
     "vectors",
+    "virtual_image",
     "wall_lengths",
     "wall_paths",
     "walls_from_map",
