@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from scan4d.scans import FORMS, counts, forms, plain
 
 import atomscope as ats
 from atomscope.errors import CalibrationError, InputError, ParameterError, ShapeError, Stopped
 from atomscope.scan4d import Corrections, detector_mask
+from scan4d.scans import FORMS, counts, forms, plain
 
 RNG = np.random.default_rng(1)
 ASYMMETRIC = RNG.random((15, 12)) < 0.4

@@ -46,6 +46,7 @@ for command in (
     walls.train_walls,
     particles.particles,
     scan.virtual,
+    scan.pattern,
     runs.train,
     runs.encode,
     runs.run_,

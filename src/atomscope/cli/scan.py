@@ -58,3 +58,48 @@ def virtual(
     for detector, image in zip(detectors, images, strict=True):
         where = out if len(images) == 1 else out.with_name(f"{out.stem}_{detector.title}{out.suffix}")
         click.echo(f"{detector.title}: {' x '.join(map(str, image.shape))} -> {pipeline.save_image(image, where)}")
+
+
+@click.command()
+@DATA
+@OUT
+@KEY
+@click.option("--at", help="Position ROW,COL of the scan; all positions when absent.")
+@click.option(
+    "--region", type=click.Path(path_type=Path), help="Image of the shape of the scan: positions that are not 0."
+)
+@click.option(
+    "--kind", type=click.Choice(["mean", "sum", "max", "variance"]), default="mean", help="What is made of many."
+)
+@click.option("--profile", is_flag=True, help="Write the mean intensity over the radius instead, as .csv.")
+@click.option("--ring-px", type=float, default=1.0, help="Width of a ring of the profile.  (default: 1)")
+def pattern(
+    file: Path,
+    out: Path,
+    key: str | None,
+    at: str | None,
+    region: Path | None,
+    kind: Any,
+    profile: bool,
+    ring_px: float,
+) -> None:
+    """Write the pattern of a position of the scan in FILE, or one made of many; OUT is .tif, .npy or .zarr."""
+    from atomscope import pipeline
+
+    stack, bar = pipeline.open(file, key=key), Bar()
+    where: Any = None
+    if at is not None:
+        try:
+            where = tuple(int(part) for part in at.split(","))
+        except ValueError:
+            raise ParameterError(f"--at: wanted ROW,COL such as 12,40; got {at!r}") from None
+    elif region is not None:
+        where = pipeline.open(region).frame(0) != 0
+    made = pipeline.pattern(stack, where, kind, on_progress=bar)
+    bar.close()
+    if profile:
+        table = pipeline.radial_profile(made, ring_px=ring_px)
+        table.to_csv(out, index=False)
+        click.echo(f"{len(table)} rings -> {out}")
+        return
+    click.echo(f"{' x '.join(map(str, made.shape))} -> {pipeline.save_image(made, out)}")

@@ -67,7 +67,8 @@ from atomscope.pipeline.report import write_report
 from atomscope.pipeline.rvae import cluster, encode, fit
 from atomscope.pipeline.samples import list_samples, open_sample
 from atomscope.pipeline.scales import Level, Scales, encode_scales, fit_scales, load_scales
-from atomscope.pipeline.scan import virtual_image
+from atomscope.pipeline.scan import bright_disk, pattern, radial_profile, virtual_image
+from atomscope.pipeline.scan_fields import CentreOfMass, ScanField, center_of_mass, dpc, icom
 from atomscope.pipeline.show import (
     comparison_layers,
     dot_size,
@@ -102,15 +103,19 @@ from atomscope.pipeline.walls import (
 
 __all__ = [
     "STEPS",
+    "CentreOfMass",
     "Level",
     "Recipe",
     "Scales",
+    "ScanField",
     "Step",
     "TrainParams",
     "activation_layer",
     "activation_map",
     "apply_run",
     "as_stack",
+    "bright_disk",
+    "center_of_mass",
     "channels",
     "class_lines",
     "cluster",
@@ -129,6 +134,7 @@ __all__ = [
     "domain_labels",
     "domains",
     "dot_size",
+    "dpc",
     "embed",
     "encode",
     "encode_scales",
@@ -142,6 +148,7 @@ __all__ = [
     "fit_scales",
     "flags_table",
     "grid",
+    "icom",
     "image_layer",
     "implied_timescales",
     "latent_maps",
@@ -168,10 +175,12 @@ __all__ = [
     "overlay",
     "particle_labels",
     "particle_layers",
+    "pattern",
     "phase_walls",
     "plane_of",
     "quality",
     "quality_layers",
+    "radial_profile",
     "read_annotation_file",
     "read_annotations",
     "read_regions_file",

@@ -1,20 +1,20 @@
-"""The verbs of scans of patterns (4D-STEM): virtual images, patterns, centres of mass, fields."""
+"""The verbs of scans of patterns (4D-STEM): virtual images, patterns of positions, profiles."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
+import pandas as pd
 
-from atomscope.data import Axis, OnProgress, ShouldStop, Stack
+from atomscope.data import OnProgress, ShouldStop, Sites, Stack
 from atomscope.data.params import Detector
-from atomscope.errors import InputError, ShapeError, Stopped
-from atomscope.pipeline.records import as_stack
+from atomscope.errors import InputError
+from atomscope.pipeline.scan_images import as_scan, finishing, image_stack, pattern_stack, shown
 
 if TYPE_CHECKING:
-    from atomscope.scan4d import Corrections
+    from atomscope.scan4d import Corrections, Disk
 
 Mask = Detector | np.ndarray
 
@@ -86,48 +86,181 @@ def virtual_image(
         out = [image_stack(stack, image, name) for image, name in zip(images, names, strict=True)]
         return out if many else out[0]
 
-    try:
-        images = scan4d.virtual_images(
-            stack, masks, corrections=corrections, on_progress=_shown(on_progress, made), should_stop=should_stop
+    def work() -> list[np.ndarray]:
+        return scan4d.virtual_images(
+            stack, masks, corrections=corrections, on_progress=shown(on_progress, made), should_stop=should_stop
         )
-    except Stopped as stop:
-        raise Stopped(partial=made(stop.partial)) from None
-    return made(images)
+
+    made_of: Stack | list[Stack] = finishing(made, work)
+    return made_of
 
 
-def as_scan(source: Any) -> Stack:
-    """Return a stack of patterns.
+def pattern(
+    source: Any,
+    at: Any = None,
+    kind: Literal["mean", "sum", "max", "variance"] = "mean",
+    *,
+    corrections: Corrections | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Stack:
+    """Return the pattern of one position, or one made of the patterns of many.
+
+    Parameters
+    ----------
+    source : Stack, array or path
+        Patterns, shape (scan rows, scan cols, rows, cols).
+    at : tuple of int, array of shape (scan rows, scan cols), Sites or table, optional
+        A position (row, col); a region as booleans, or weights; or sites of the virtual image, each of which stands for
+        the nearest position. All positions when absent.
+    kind : {"mean", "sum", "max", "variance"}
+        What is made of many patterns.
+    corrections : Corrections, optional
+    on_progress, should_stop : callables, optional
+        The payload is the pattern so far.
+
+    Returns
+    -------
+    Stack
+        float64, shape (rows, cols), with the axes of the patterns.
 
     Raises
     ------
+    InputError
+        If a position lies outside the scan, or there is none.
     ShapeError
-        If it is a single image.
+        If a region has not the shape of the scan.
     """
+    from atomscope import scan4d
+
+    stack = as_scan(source)
+    if isinstance(at, tuple):
+        where = _position(stack, at)
+        one = stack.frame(int(np.ravel_multi_index(where, stack.navigation_shape))).astype(np.float64)
+        if corrections is not None:
+            corrections.check(stack.frame_shape)
+            one = corrections.pattern(one)
+        return pattern_stack(stack, one, f"pattern at {', '.join(map(str, where))}")
+    over = _of_sites(stack, at) if isinstance(at, Sites | pd.DataFrame) else at
+
+    def made(values: np.ndarray) -> Stack:
+        return pattern_stack(stack, values, f"{kind} pattern")
+
+    def work() -> np.ndarray:
+        return scan4d.pattern_of(
+            stack,
+            None if over is None else np.asarray(over),
+            kind,
+            corrections=corrections,
+            on_progress=shown(on_progress, made),
+            should_stop=should_stop,
+        )
+
+    result: Stack = finishing(made, work)
+    return result
+
+
+def bright_disk(source: Any) -> Disk:
+    """Find centre and radius of the bright disk, px.
+
+    Parameters
+    ----------
+    source : Stack, array or path
+        A pattern, or a scan, of which the mean of about 200 patterns spread over it is taken.
+
+    Returns
+    -------
+    Disk
+        ``row``, ``col``, ``radius_px``, and ``seen``, the part of its edge that was seen.
+
+    Raises
+    ------
+    InputError
+        If no disk stands out.
+    """
+    from atomscope import scan4d
+    from atomscope.pipeline.records import as_stack
+
     stack = as_stack(source)
     if not stack.navigation_shape:
-        raise ShapeError(
-            f"{stack.name}: wanted a scan of patterns, shape (scan rows, scan cols, rows, cols); got one image of "
-            f"{stack.frame_shape[0]} x {stack.frame_shape[1]} px"
-        )
-    return stack
+        return scan4d.bright_disk(stack.frame(0))
+    return scan4d.bright_disk(scan4d.sampled_mean(stack))
 
 
-def image_stack(stack: Stack, image: np.ndarray, name: str) -> Stack:
-    """Return an image over the positions of a scan as a Stack, with the axes of the scan."""
-    axes = list(stack.axes[:-2])
-    if image.ndim < 2:  # a line of positions is an image of one row
-        image = image.reshape(1, -1)
-        axes = [Axis("row"), *axes]
-        axes[0] = replace(axes[1], name="row", offset=0.0)
-    axes[-2] = replace(axes[-2], name="row", kind="signal")
-    axes[-1] = replace(axes[-1], name="col", kind="signal")
-    return Stack.from_array(image, axes, name=f"{stack.name} {name}".strip(), source=stack.source)
+def radial_profile(
+    source: Any,
+    at: Any = None,
+    centre_px: tuple[float, float] | None = None,
+    ring_px: float = 1.0,
+    *,
+    corrections: Corrections | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> pd.DataFrame:
+    """Return the mean intensity over the distance from the centre of a pattern.
+
+    Parameters
+    ----------
+    source : Stack, array or path
+        A pattern, or a scan.
+    at : optional
+        Which positions of a scan; see :func:`pattern`.
+    centre_px : tuple of float, optional
+        (row, col); by default that of the bright disk, or of the axes where none is seen.
+    ring_px : float
+        Width of a ring.
+    corrections : Corrections, optional
+    on_progress, should_stop : callables, optional
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``radius_px``, ``intensity``, ``sd``; with ``radius_mrad`` or ``radius_per_nm`` where both axes have one scale.
+    """
+    from atomscope import scan4d
+    from atomscope.pipeline.records import as_stack
+
+    stack = as_stack(source)
+    if stack.navigation_shape:
+        stack = pattern(stack, at, corrections=corrections, on_progress=on_progress, should_stop=should_stop)
+    values = stack.frame(0)
+    radius, mean, sd = scan4d.radial_profile(values, centre_px or disk_centre(stack, values), ring_px)
+    table = pd.DataFrame({"radius_px": radius, "intensity": mean, "sd": sd})
+    row, col = stack.pixel_axes
+    name = {"mrad": "radius_mrad", "1/nm": "radius_per_nm"}.get(row.unit)
+    if name is not None and row.unit == col.unit and np.isclose(row.scale, col.scale):
+        table.insert(1, name, radius * row.scale)
+    return table
 
 
-def _shown(on_progress: OnProgress | None, made: Any) -> OnProgress | None:
-    """Return a callback that hands on reports with their payload as the verb would return it."""
-    if on_progress is None:
-        return None
-    return lambda progress: on_progress(
-        progress if progress.payload is None else replace(progress, payload=made(progress.payload))
-    )
+def disk_centre(stack: Stack, values: np.ndarray) -> tuple[float, float]:
+    """Return the centre of the bright disk of a pattern; of the patterns' axes where there is none."""
+    from atomscope import scan4d
+
+    try:
+        disk = scan4d.bright_disk(values)
+    except InputError:
+        return scan4d.pattern_centre(stack.frame_shape, stack.axes)
+    return disk.row, disk.col
+
+
+def _position(stack: Stack, at: tuple[int, ...]) -> tuple[int, ...]:
+    shape = stack.navigation_shape
+    inside = len(at) == len(shape) and all(0 <= int(i) < n for i, n in zip(at, shape, strict=True))
+    if not inside:
+        raise InputError(f"pattern: wanted a position inside the scan of {' x '.join(map(str, shape))}, got {at}")
+    return tuple(int(i) for i in at)
+
+
+def _of_sites(stack: Stack, sites: Sites | pd.DataFrame) -> np.ndarray:
+    """Return how many sites stand at each position of the scan."""
+    table = sites.table if isinstance(sites, Sites) else sites
+    shape = stack.navigation_shape
+    if len(shape) < 2:
+        shape = (1, *shape)
+    count = np.zeros((int(np.prod(shape[:-2], dtype=np.int64)), *shape[-2:]))
+    frame = table["frame"].to_numpy(int) if "frame" in table else np.zeros(len(table), int)
+    row, col = (np.rint(table[name].to_numpy(float)).astype(int) for name in ("row", "col"))
+    inside = (row >= 0) & (row < shape[-2]) & (col >= 0) & (col < shape[-1]) & (frame >= 0) & (frame < len(count))
+    np.add.at(count, (frame[inside], row[inside], col[inside]), 1.0)
+    return count.reshape(stack.navigation_shape)

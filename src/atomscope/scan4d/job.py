@@ -20,7 +20,7 @@ class Job:
     patterns : frozenset of {"sum", "square", "max"}
         Sums over positions of patterns and of their squares, and the largest value of each pixel.
     over : numpy.ndarray, shape (*navigation), optional
-        Weights of the positions in "sum"; all are one when absent. With ``over`` only positions of a weight are read.
+        For patterns alone: weights of the positions in "sum", and others only see those that are not zero.
     reference : numpy.ndarray, shape (rows, cols), optional
         Is taken from patterns before they are squared.
     rings : numpy.ndarray of int, shape (rows, cols), optional
@@ -61,12 +61,15 @@ class Part:
     patterns : dict of numpy.ndarray, each shape (rows, cols) of the window
     excluded : int
         Pixels that were no finite numbers.
+    missing : numpy.ndarray, shape (rows, cols) of the window, optional
+        How much weight was excluded of each pixel of the patterns.
     """
 
     images: np.ndarray
     rings: np.ndarray
     patterns: dict[str, np.ndarray] = field(default_factory=dict)
     excluded: int = 0
+    missing: np.ndarray | None = None
 
 
 @dataclass
@@ -82,12 +85,15 @@ class Outcome:
         Positions that are finished.
     excluded : int
         Pixels that were no finite numbers and were left out.
+    missing : numpy.ndarray, shape (rows, cols)
+        How many positions, or how much of their weight, were left out at each pixel of the patterns.
     """
 
     images: np.ndarray
     rings: np.ndarray
     patterns: dict[str, np.ndarray]
     done: np.ndarray
+    missing: np.ndarray
     excluded: int = 0
 
     @classmethod
@@ -101,6 +107,7 @@ class Outcome:
             np.zeros((job.n_rings, *navigation)),
             patterns,
             np.zeros(navigation, bool),
+            np.zeros(frame_shape),
         )
 
     def add(self, part: Part, navigation: tuple[slice, ...], window: tuple[slice, slice]) -> None:
@@ -114,6 +121,8 @@ class Outcome:
             view = self.patterns[name][window]
             np.maximum(view, piece, out=view) if name == "max" else np.add(view, piece, out=view)
         self.excluded += part.excluded
+        if part.missing is not None:
+            self.missing[window] += part.missing
 
     def image(self, index: int) -> np.ndarray:
         """Return an image as it is now, NaN where it is not finished, shape (*navigation)."""

@@ -92,10 +92,12 @@ class Kernel:
             part.patterns[name] = np.full(self.shape, -np.inf) if name == "max" else np.zeros(self.shape)
         weights = None if over is None else np.asarray(over, np.float64).reshape(-1)
         first = 0
-        for frames in _runs(block):
+        for run in _runs(block):
+            chosen = None if weights is None else weights[first : first + len(run)]
+            frames = run if chosen is None or chosen.all() else run[chosen != 0]
             for k, band in enumerate(self.bands):
-                self._band(part, frames[:, band], k, first, weights)
-            first += len(frames)
+                self._band(part, frames[:, band], k, first, None if chosen is None else chosen[chosen != 0])
+            first += len(run)
         return part
 
     def _band(self, part: Part, frames: np.ndarray, k: int, first: int, over: np.ndarray | None) -> None:
@@ -126,7 +128,9 @@ class Kernel:
             if rings is not None:
                 rings.add(part.rings[:, at], tile, work.in_double)
             if part.patterns:
-                self._patterns(part, work, bad, self.bands[k], shape, None if over is None else over[at])
+                self._patterns(
+                    part, work, bad, self.bands[k], shape, None if over is None else over[start : start + len(raw)]
+                )
 
     def _patterns(
         self,
@@ -137,6 +141,10 @@ class Kernel:
         shape: tuple[int, ...],
         over: np.ndarray | None,
     ) -> None:
+        if bad is not None:
+            if part.missing is None:
+                part.missing = np.zeros(self.shape)
+            part.missing[band] += (np.ones(len(bad)) if over is None else over).dot(bad).reshape(shape)
         if "sum" in part.patterns:
             part.patterns["sum"][band] += self._sum(work, over).reshape(shape)
         if "max" in part.patterns:
