@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import mmap
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from atomscope.data import Stack
 
 #: Bytes of a block that is mapped into memory, and of one of small chunks; larger chunks are a block each.
-_BLOCK, _CHUNKS = 16 * 2**20, 4 * 2**20
+_BLOCK, _CHUNKS = 16 * 2**20, 2**20
+#: Bytes of a mapped file that are read before they are forgotten.
+_FORGET = 512 * 2**20
 #: A chunk of patterns is read in windows of the detector when it has more bytes than this.
 _LARGEST = 128 * 2**20
 
@@ -38,11 +42,47 @@ class Block:
         """Number of positions."""
         return int(np.prod([s.stop - s.start for s in self.navigation], dtype=np.int64))
 
+    @property
+    def pixels(self) -> int:
+        """Number of pixels of all patterns."""
+        return self.positions * int(np.prod([s.stop - s.start for s in self.window], dtype=np.int64))
+
     def read(self, stack: Stack) -> np.ndarray:
         """Return the block, shape (*navigation, rows, cols); a view where the source is mapped into memory."""
-        index = (*self.navigation, *self.window)
         mapped = stack.mapped
-        return stack.block(index) if mapped is None else np.asarray(mapped[index])
+        if mapped is not None:
+            return np.asarray(mapped[(*self.navigation, *self.window)])
+        whole, part = [], []  # whole chunks are decoded where they stay; cutting them out would be a copy
+        for s, size, n in zip(self.window, stack.stored_chunks[-2:], stack.frame_shape, strict=True):
+            first = s.start // size * size
+            whole.append(slice(first, min(-(-s.stop // size) * size, n)))
+            part.append(slice(s.start - first, s.stop - first))
+        return stack.block((*self.navigation, *whole))[..., part[0], part[1]]
+
+
+class Forgetting:
+    """Lets the system forget pages of a large mapped file that were read, which would count as memory of the process.
+
+    Parameters
+    ----------
+    stack : Stack
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        base: Any = stack.mapped
+        large = base is not None and base.nbytes > 2 * _FORGET
+        while isinstance(base, np.ndarray):
+            base = base.base
+        # Small files stay: to map them again takes a tenth of the time of a pass.
+        self.map = base if large and isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
+        self.since = 0
+
+    def read(self, nbytes: int) -> None:
+        """Count bytes that were read, and forget them when there are many."""
+        self.since += nbytes
+        if self.map is not None and self.since > _FORGET:
+            self.map.madvise(mmap.MADV_DONTNEED)
+            self.since = 0
 
 
 def plan(stack: Stack, window: tuple[slice, slice], over: np.ndarray | None = None) -> list[Block]:

@@ -11,7 +11,7 @@ import numpy as np
 from atomscope.data import OnProgress, ShouldStop, Stack, check_stop, report
 from atomscope.errors import InputError
 from atomscope.scan4d.blas import one_thread
-from atomscope.scan4d.blocks import plan
+from atomscope.scan4d.blocks import Forgetting, plan
 from atomscope.scan4d.masks import as_weights
 
 #: Bytes of the copy, at most, unless another number is given.
@@ -105,12 +105,14 @@ class DetectorFirst:
                 self._data[:, index] = self._binned(self._number(frame)).reshape(-1)
                 report(on_progress, index + 1, stack.n_frames, "patterns")
             return
+        forgetting = Forgetting(stack)
         for block in blocks:
             check_stop(should_stop)
             values = self._binned(self._number(block.read(stack)))
             flat = values.reshape(*values.shape[:-2], -1)
             out[(slice(None), *block.navigation)] = np.moveaxis(flat, -1, 0)
             done += block.positions
+            forgetting.read(block.pixels * stack.data.dtype.itemsize)
             report(on_progress, done, stack.n_frames, "patterns")
 
     def _number(self, values: np.ndarray) -> np.ndarray:

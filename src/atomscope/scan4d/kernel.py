@@ -7,6 +7,7 @@ product that is not is made again in parts of the pattern, and in float64 when p
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -109,7 +110,7 @@ class Kernel:
         floats = frames.dtype.kind == "f"
         # Counts of 32 bits and less: signed ones may cancel, so that a small sum does not say that it is exact.
         single = frames.dtype.kind == "u" and frames.dtype.itemsize <= 4
-        buffer = np.empty((min(step, len(frames)), pixels), np.float32 if single else np.float64)
+        buffer = _scratch(min(step, len(frames)), pixels, np.float32 if single else np.float64)
         for start in range(0, len(frames), step):
             raw = frames[start : start + step]
             tile = buffer[: len(raw)]
@@ -198,6 +199,18 @@ class _Tile:
         if self._double is None:
             self._double = self.raw.astype(np.float64, order="C").reshape(self.tile.shape)
         return self._double
+
+
+_held = threading.local()
+
+
+def _scratch(rows: int, cols: int, dtype: type) -> np.ndarray:
+    """Return memory of the calling thread, shape (rows, cols): new memory costs as much as half a conversion."""
+    size = rows * cols * np.dtype(dtype).itemsize
+    held = getattr(_held, "bytes", None)
+    if held is None or held.size < size:
+        held = _held.bytes = np.empty(size, np.uint8)
+    return held[:size].view(dtype).reshape(rows, cols)
 
 
 def _runs(block: np.ndarray) -> Iterator[np.ndarray]:

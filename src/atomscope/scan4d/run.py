@@ -11,7 +11,8 @@ from typing import Any
 
 from atomscope.data import OnProgress, ShouldStop, Stack, check_stop, report
 from atomscope.scan4d.blas import one_thread
-from atomscope.scan4d.blocks import Block, plan
+from atomscope.scan4d.blocks import Block, Forgetting, plan
+from atomscope.scan4d.graph import graph_parts
 from atomscope.scan4d.job import Job, Outcome, Part
 from atomscope.scan4d.kernel import Kernel
 
@@ -53,23 +54,22 @@ def run(
     navigation, frame_shape = stack.navigation_shape, stack.frame_shape
     outcome = Outcome.empty(job, navigation, frame_shape)
     window = job.window(frame_shape)
-    blocks = plan(stack, window, job.over) if window[0].stop > window[0].start else []
-    kernels: dict[tuple[int, ...], Kernel] = {}
-    for block in blocks:
-        key = _key(block)
-        if key not in kernels:
-            kernels[key] = Kernel(job, block.window)
-    done, total, shown = 0, sum(b.positions for b in blocks if b.last), time.monotonic()
-    outcome.done[:] = not blocks
-
-    def work(block: Block) -> Part:
-        over = None if job.over is None else job.over[block.navigation]
-        return kernels[_key(block)].run(block.read(stack), over)
-
+    if window[0].stop == window[0].start:  # nothing is asked of any pixel
+        outcome.done[:] = True
+        return outcome
     check_stop(should_stop, lambda: outcome)
+    if stack.derived and job.over is None:
+        total = stack.n_frames
+        parts = graph_parts(stack, job, window, should_stop, lambda: outcome)
+    else:
+        blocks = plan(stack, window, job.over)
+        total = sum(b.positions for b in blocks if b.last)
+        parts = _each(blocks, _work(stack, job, blocks), threads, should_stop, lambda: outcome)
+    done, shown, forgetting = 0, time.monotonic(), Forgetting(stack)
     with one_thread():
-        for block, part in _each(blocks, work, threads, should_stop, lambda: outcome):
+        for block, part in parts:
             outcome.add(part, block.navigation, block.window)
+            forgetting.read(block.pixels * stack.data.dtype.itemsize)
             if block.last:
                 outcome.done[block.navigation] = True
                 done += block.positions
@@ -85,6 +85,20 @@ def run(
             stacklevel=3,
         )
     return outcome
+
+
+def _work(stack: Stack, job: Job, blocks: list[Block]) -> Callable[[Block], Part]:
+    """Return what reads and computes a block."""
+    kernels: dict[tuple[int, ...], Kernel] = {}
+    for block in blocks:
+        if _key(block) not in kernels:
+            kernels[_key(block)] = Kernel(job, block.window)
+
+    def work(block: Block) -> Part:
+        over = None if job.over is None else job.over[block.navigation]
+        return kernels[_key(block)].run(block.read(stack), over)
+
+    return work
 
 
 def _key(block: Block) -> tuple[int, ...]:

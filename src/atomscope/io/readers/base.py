@@ -114,8 +114,11 @@ class LazyFrames:
     @property
     def mapped(self) -> np.ndarray | None:
         """The whole stack as a memory map, where there is one."""
-        array = getattr(self._read, "array", None)
-        return array if isinstance(array, np.ndarray) and array.shape == self.shape else None
+        for name in ("mapped", "array"):
+            array = getattr(self._read, name, None)
+            if isinstance(array, np.ndarray) and array.shape == self.shape:
+                return array
+        return None
 
     @property
     def chunks(self) -> tuple[int, ...] | None:

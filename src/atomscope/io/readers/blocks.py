@@ -33,6 +33,7 @@ class ArrayFrames:
     def __init__(self, opener: Callable[[], Any], layout: Layout) -> None:
         self.opener, self.layout = opener, layout
         self.array: Any = None
+        self._mapped: np.ndarray | None = None
         self.together: dict[int, int] = {}
         self.start: tuple[int, ...] | None = None
         self.held: np.ndarray | None = None
@@ -50,7 +51,28 @@ class ArrayFrames:
             pixels = int(np.prod(self.layout.shape(array.shape)[-2:], dtype=np.int64))
             if frames > 1 and frames * pixels * array.dtype.itemsize <= _KEEP_BYTES:
                 self.together = block
+        self._mapped = self._in_file(array)
         self.array = array
+
+    def _in_file(self, array: Any) -> np.ndarray | None:
+        """Return the stack as a memory map, when an HDF5 file holds it as one plain run of numbers."""
+        place = getattr(getattr(array, "id", None), "get_offset", None)
+        offset = None if place is None or not self.layout.order else place()  # None for chunks
+        if offset is None or array.external or array.file.driver != "sec2":
+            return None
+        try:
+            mapped = np.memmap(array.file.filename, array.dtype, "r", offset, tuple(array.shape))
+        except (OSError, ValueError):
+            return None
+        left_out = [axis for axis in range(array.ndim) if axis not in self.layout.order]
+        return mapped.transpose([*left_out, *self.layout.order])[(0,) * len(left_out)]
+
+    @property
+    def mapped(self) -> np.ndarray | None:
+        """The whole stack as a memory map, where the file holds it as one plain run of numbers."""
+        if self.array is None:
+            self._open()
+        return self._mapped
 
     @property
     def chunks(self) -> tuple[int, ...] | None:
