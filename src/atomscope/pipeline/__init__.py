@@ -63,6 +63,7 @@ from atomscope.pipeline.records import (
     read_sites,
     readable,
     save,
+    save_image,
     save_stack,
     save_table,
     simulate_scan_to,
@@ -72,6 +73,9 @@ from atomscope.pipeline.report import write_report
 from atomscope.pipeline.rvae import cluster, encode, fit
 from atomscope.pipeline.samples import list_samples, open_sample, sample_scan
 from atomscope.pipeline.scales import encode_scales, fit_scales
+from atomscope.pipeline.scan import bright_disk, pattern, radial_profile, virtual_image
+from atomscope.pipeline.scan_fields import CentreOfMass, ScanField, center_of_mass, dpc, icom
+from atomscope.pipeline.scan_products import ScanProducts, scan_products
 from atomscope.pipeline.show import (
     comparison_layers,
     dot_size,
@@ -105,9 +109,12 @@ from atomscope.pipeline.walls import (
 
 __all__ = [
     "STEPS",
+    "CentreOfMass",
     "Level",
     "Recipe",
     "Scales",
+    "ScanField",
+    "ScanProducts",
     "Step",
     "TrainParams",
     "Windows",
@@ -115,6 +122,8 @@ __all__ = [
     "activation_map",
     "apply_run",
     "as_stack",
+    "bright_disk",
+    "center_of_mass",
     "channels",
     "class_lines",
     "class_names",
@@ -135,6 +144,7 @@ __all__ = [
     "domain_labels",
     "domains",
     "dot_size",
+    "dpc",
     "embed",
     "encode",
     "encode_scales",
@@ -149,6 +159,7 @@ __all__ = [
     "fit_scales",
     "flags_table",
     "grid",
+    "icom",
     "image_layer",
     "implied_timescales",
     "latent_maps",
@@ -175,10 +186,12 @@ __all__ = [
     "overlay",
     "particle_labels",
     "particle_layers",
+    "pattern",
     "phase_walls",
     "plane_of",
     "quality",
     "quality_layers",
+    "radial_profile",
     "read_annotation_file",
     "read_annotations",
     "read_regions_file",
@@ -192,6 +205,7 @@ __all__ = [
     "save_classifier",
     "save_comparison",
     "save_finder",
+    "save_image",
     "save_pictures",
     "save_segmenter",
     "save_stack",
@@ -199,6 +213,7 @@ __all__ = [
     "save_table",
     "save_wall_net",
     "scales_of",
+    "scan_products",
     "side_by_side",
     "simulate_scan_to",
     "simulate_to",
@@ -213,6 +228,7 @@ __all__ = [
     "uncertainty_layer",
     "uncertainty_map",
     "vectors",
+    "virtual_image",
     "wall_lengths",
     "wall_paths",
     "walls_from_map",

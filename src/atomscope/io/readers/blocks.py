@@ -33,7 +33,8 @@ class ArrayFrames:
     def __init__(self, opener: Callable[[], Any], layout: Layout) -> None:
         self.opener, self.layout = opener, layout
         self.array: Any = None
-        self.block: dict[int, int] = {}
+        self._mapped: np.ndarray | None = None
+        self.together: dict[int, int] = {}
         self.start: tuple[int, ...] | None = None
         self.held: np.ndarray | None = None
 
@@ -49,21 +50,67 @@ class ArrayFrames:
             frames = int(np.prod(list(block.values()), dtype=np.int64))
             pixels = int(np.prod(self.layout.shape(array.shape)[-2:], dtype=np.int64))
             if frames > 1 and frames * pixels * array.dtype.itemsize <= _KEEP_BYTES:
-                self.block = block
+                self.together = block
+        self._mapped = self._in_file(array)
         self.array = array
+
+    def _in_file(self, array: Any) -> np.ndarray | None:
+        """Return the stack as a memory map, when an HDF5 file holds it as one plain run of numbers."""
+        place = getattr(getattr(array, "id", None), "get_offset", None)
+        offset = None if place is None or not self.layout.order else place()  # None for chunks
+        if offset is None or array.external or array.file.driver != "sec2":
+            return None
+        try:
+            mapped = np.memmap(array.file.filename, array.dtype, "r", offset, tuple(array.shape))
+        except (OSError, ValueError):
+            return None
+        left_out = [axis for axis in range(array.ndim) if axis not in self.layout.order]
+        return mapped.transpose([*left_out, *self.layout.order])[(0,) * len(left_out)]
+
+    @property
+    def mapped(self) -> np.ndarray | None:
+        """The whole stack as a memory map, where the file holds it as one plain run of numbers."""
+        if self.array is None:
+            self._open()
+        return self._mapped
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """What is stored together, as a size along each axis of the stack."""
+        if self.array is None:
+            self._open()
+        stored = getattr(self.array, "shards", None) or getattr(self.array, "chunks", None)
+        if stored is None or not self.layout.order or not all(isinstance(c, int) for c in stored):
+            return None
+        return tuple(stored[axis] for axis in self.layout.order)
+
+    def block(self, index: tuple[slice, ...]) -> np.ndarray:
+        """Return a block of the stack: a slice per axis."""
+        if self.array is None:
+            self._open()
+        order = self.layout.order
+        if not order:
+            return self.layout.frame(self.array, ())[index]
+        read = getattr(self.array, "block", None)
+        where: list[Any] = [slice(0, 1)] * (self.layout.ndim or len(order))
+        for axis, part in zip(order, index, strict=True):
+            where[axis] = part
+        got = compute(self.array[tuple(where)]) if read is None else read(tuple(where))
+        left_out = [axis for axis in range(got.ndim) if axis not in order]
+        return got.transpose([*order, *left_out]).reshape([got.shape[axis] for axis in order])
 
     def __call__(self, where: tuple[int, ...]) -> np.ndarray:
         """Return the frame at the navigation indices ``where``, shape (rows, cols)."""
         if self.array is None:
             self._open()
-        if not self.block:
+        if not self.together:
             return self.layout.frame(self.array, where)
         order = self.layout.order
-        start = tuple(i // self.block[a] * self.block[a] for a, i in zip(order, where, strict=False))
+        start = tuple(i // self.together[a] * self.together[a] for a, i in zip(order, where, strict=False))
         if self.start != start or self.held is None:
             index: list[Any] = [slice(None)] * len(self.array.shape)
             for axis, first in zip(order, start, strict=False):
-                index[axis] = slice(first, first + self.block[axis])
+                index[axis] = slice(first, first + self.together[axis])
             self.held = compute(self.array[tuple(index)])
             self.start = start
         return self.layout.frame(self.held, tuple(i - s for i, s in zip(where, start, strict=True)))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from atomscope.errors import DamagedFileError
+from atomscope.io.readers.zarr_direct import DirectZarr
 
 #: A Blosc buffer starts with 16 bytes, the last four of which are its own length (little-endian).
 _BLOSC_HEADER = 16
@@ -15,7 +16,7 @@ _BLOSC_HEADER = 16
 class CheckedZarr:
     """A zarr array on disk that looks at the length of each Blosc chunk before it is decoded.
 
-    Slices like the array itself; ``shape``, ``dtype`` and ``chunks`` are the array's. Sharded arrays carry
+    Slices like the array itself; ``shape``, ``dtype``, ``chunks`` and ``shards`` are the array's. Sharded arrays carry
     checksums and other stores are other people's business: for these nothing is added.
 
     References
@@ -26,7 +27,9 @@ class CheckedZarr:
     def __init__(self, array: Any) -> None:
         self.array = array
         self.shape, self.dtype, self.chunks = tuple(array.shape), array.dtype, tuple(array.chunks)
+        self.shards = getattr(array, "shards", None)
         root = getattr(array.store, "root", None)
+        self.direct = DirectZarr.of(array)
         self.folder = Path(root) / array.path if root is not None and _ends_in_blosc(array) else None
 
     def __call__(self) -> CheckedZarr:
@@ -35,6 +38,10 @@ class CheckedZarr:
 
     def __reduce__(self) -> tuple[type, tuple[Any]]:
         return CheckedZarr, (self.array,)
+
+    def block(self, index: tuple[slice, ...]) -> Any:
+        """Return a block: a slice per axis. Chunks are decoded in the calling thread where that can be done."""
+        return self[index] if self.direct is None else self.direct.read(index)
 
     def __getitem__(self, index: Any) -> Any:
         if self.folder is not None:

@@ -163,7 +163,7 @@ def _start(spec: VAESpec, batches: Batches, params: FitParams, init: Model | Non
         net.known_offset.copy_(torch.from_numpy(some.mean(0)))
         net.known_scale.copy_(torch.from_numpy(np.where(sd > 0, sd, 1)))
     if net.encoder.glance is not None:
-        some_patches = torch.cat([x for x, _ in batches.take(batches.train[:: max(1, len(batches.train) // 500)])])
+        some_patches = torch.cat([part.x for part in batches.take(batches.train[:: max(1, len(batches.train) // 500)])])
         net.encoder.glance.get_used_to(net.standardise(some_patches))
     if spec.noise is not None:
         net.noise_var.copy_((spec.noise / net.scale) ** 2)
