@@ -23,6 +23,7 @@ from atomscope.data.params.members import (
 )
 from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
+from atomscope.data.params.scan_file import ScanFileParams
 from atomscope.data.params.show import ClusterParams, ShowParams
 from atomscope.data.params.simulate import SimulateParams
 from atomscope.data.params.structure import StructureParams
@@ -58,6 +59,7 @@ __all__ = [
     "ParticleParams",
     "PhyVAE",
     "QualityParams",
+    "ScanFileParams",
     "SegmenterParams",
     "ShowParams",
     "SimulateParams",
