@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from atomscope.cli.flags import DATA, KEY, flags, take
+from atomscope.cli.flags import DATA, KEY, flags, opened, take
 from atomscope.cli.talk import Bar
 from atomscope.data.params import (
     ClusterParams,
@@ -58,7 +58,7 @@ def train(
     bar = Bar()
     run = pipeline.run_recipe(
         recipe,
-        pipeline.open(file, key=key),
+        opened(file, key),
         sites=None if table is None else pipeline.read_sites(table),
         folder=out,
         on_progress=bar,
@@ -80,7 +80,7 @@ def encode(run: Path, file: Path, key: str | None, table: Path | None, out: Path
     bar = Bar()
     sites = pipeline.apply_run(
         pipeline.load(run),
-        pipeline.open(file, key=key),
+        opened(file, key),
         sites=None if table is None else pipeline.read_sites(table),
         on_progress=bar,
     )
@@ -100,7 +100,7 @@ def run_(recipe: Path, source: Path | None, key: str | None, out: Path | None) -
     from atomscope import pipeline
 
     bar = Bar()
-    stack = None if source is None else pipeline.open(source, key=key)
+    stack = None if source is None else opened(source, key)
     out = out or Path(f"{recipe.stem}_run")
     run = pipeline.run_recipe(recipe, stack, folder=out, on_progress=bar)
     bar.close()

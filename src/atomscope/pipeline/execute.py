@@ -99,7 +99,8 @@ def run_recipe(
     if source is not None:
         state = State(stack=as_stack(source), sites=sites)
         if state.stack is not None and state.stack.source:
-            recipe = recipe.with_source(state.stack.source, _key(recipe))
+            scan = state.stack.metadata.get("opened") or {}
+            recipe = recipe.with_source(state.stack.source, _key(recipe), **scan)
         recipe_steps = [s for s in recipe if s.name != "open"]
     else:
         recipe_steps = list(recipe)
@@ -152,7 +153,7 @@ def _do(
     params = step.params
     hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
     if isinstance(params, OpenParams):
-        return replace(state, stack=open_stack(params.path, key=params.key))
+        return replace(state, stack=open_stack(params.path, key=params.key, **params.scan))
     if isinstance(params, tuple(_FINDS)):
         stack = _need(state.stack, step, "open")
         work.extend(step, stack)

@@ -18,6 +18,7 @@ from atomscope.data.params import (
     GridParams,
     Params,
     ParticleParams,
+    ScanFileParams,
     ShowParams,
     StructureParams,
     VAESpec,
@@ -26,11 +27,16 @@ from atomscope.data.params import (
 from atomscope.errors import ParameterError
 
 
-class OpenParams(Params):
+class OpenParams(ScanFileParams):
     """Open a file."""
 
     path: str = Field(title="File", description="File or folder to open.")
     key: str | None = Field(None, title="Data set", description="Which data set, for files that hold several.")
+
+    @property
+    def scan(self) -> dict[str, Any]:
+        """What else :func:`atomscope.open` is told: the fields of ScanFileParams that are not at their default."""
+        return {k: v for k, v in self.said.items() if k in ScanFileParams.model_fields}
 
 
 class TrainParams(Params):
@@ -65,6 +71,8 @@ class Step:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: the step's name and the fields."""
+        if isinstance(self.params, OpenParams):  # most files need none of what a raw file does
+            return {"step": self.name, "path": self.params.path, "key": self.params.key, **self.params.scan}
         return {"step": self.name, **self.params.model_dump(mode="json")}
 
     @classmethod
@@ -109,10 +117,10 @@ class Recipe:
         """Make a recipe from parameters by step name, in the order given; ``None`` is left out."""
         return cls(tuple(Step(name, params) for name, params in steps.items() if params is not None))
 
-    def with_source(self, path: str | Path, key: str | None = None) -> Recipe:
-        """Return the recipe applied to another file."""
+    def with_source(self, path: str | Path, key: str | None = None, **scan: Any) -> Recipe:
+        """Return the recipe applied to another file; ``**scan`` as :func:`atomscope.open` takes it."""
         rest = tuple(s for s in self.steps if s.name != "open")
-        return Recipe((Step("open", OpenParams(path=str(path), key=key)), *rest))
+        return Recipe((Step("open", OpenParams(path=str(path), key=key, **scan)), *rest))
 
     def first(self, name: str) -> Params | None:
         """Return the parameters of the first step of that name."""

@@ -134,6 +134,15 @@ def load(folder: str | Path) -> Run:
     return io.read_run(Path(folder))
 
 
+def open_source(run: Run) -> Stack | None:
+    """Open what a run was made from, as it was opened then; None when it is not there any more."""
+    if not run.source or not Path(run.source).exists():
+        return None
+    step = next((dict(s) for s in run.recipe if s.get("step") == "open"), {})
+    said = {name: value for name, value in step.items() if name not in ("step", "path")}
+    return open(run.source, **said)
+
+
 def list_runs(folder: str | Path) -> list[dict[str, Any]]:
     """List the runs in a folder, newest first."""
     from atomscope import io
@@ -169,11 +178,11 @@ def save_stack(
     return Path(io.save_stack(stack, Path(path), overwrite=overwrite, on_progress=on_progress, should_stop=should_stop))
 
 
-def describe(path: str | Path, **scan: Any) -> dict[str, Any]:
+def describe(path: str | Path, *, key: str | None = None, **scan: Any) -> dict[str, Any]:
     """Say what is in a file without reading its pixels; ``**scan`` as :func:`open` takes it."""
     from atomscope import io
 
-    return io.describe(Path(path), **scan)
+    return io.describe(Path(path), key=key, **scan)
 
 
 def simulate_to(

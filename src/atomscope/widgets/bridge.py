@@ -62,7 +62,7 @@ def stack_of(layer: Image) -> Stack:
         axes_of(layer),
         name=layer.name,
         source=str(path or layer.source.path or ""),
-        metadata={"key": note.get("key")},
+        metadata={"key": note.get("key"), "opened": note.get("opened")},
     )
 
 

@@ -67,7 +67,8 @@ class Work:
         if self.stack is not None and self.stack.source:
             from atomscope.pipeline import STEPS
 
-            self.steps["open"] = STEPS["open"](path=self.stack.source, key=self.stack.metadata.get("key"))
+            scan = self.stack.metadata.get("opened") or {}
+            self.steps["open"] = STEPS["open"](path=self.stack.source, key=self.stack.metadata.get("key"), **scan)
 
     def recipe(self) -> list[tuple[str, Params]]:
         """Return the steps in order."""

@@ -15,8 +15,8 @@ from atomscope.io.readers.mapped import MappedFrames, Records
 from atomscope.io.readers.raw_guess import RawGuess, guess_raw
 from atomscope.io.scan_shape import clues_of, guess_scan_shapes
 
-#: Bytes from the middle of a file that say what type of pixel is likely.
-_SAMPLE = 64 * 1024
+#: Bytes from the middle of a file that say what pixels and what rows are likely.
+_SAMPLE = 2**20
 
 
 class RawReader:

@@ -19,6 +19,10 @@ _FRAMES = (
     *((n, n) for n in (256, 128, 512, 64, 192, 96, 1024, 2048, 32, 514, 515, 4096)),
     *((130, 128), (264, 264), (576, 576), (1030, 1065), (1028, 1062), (1856, 1920)),
 )
+#: Pixels that are compared with those a row or a pattern later.
+_PIXELS = 2**16
+#: Pixels beside each other that are added before that.
+_SMOOTH = 8
 _WORDS = {
     "uint16": ("uint16", "u16", "u2", "ushort", "16bit"),
     "uint8": ("uint8", "u8", "u1", "8bit"),
@@ -76,15 +80,15 @@ def guess_raw(
         Some of its pixels: they look like one type and not like another.
     """
     named = pairs_in(clues)
-    looks = _looks(sample)
     found: list[RawGuess] = []
-    for dtype, type_cost in _types(params, clues, looks):
+    for dtype, type_cost in _types(params, clues, looks_like(sample)):
+        values = _values(sample, dtype)
         for frame, frame_cost in _frames(size - params.offset, dtype, params, named):
             step = frame[0] * frame[1] * np.dtype(dtype).itemsize + params.gap
             count, rest = divmod(size - params.offset + params.gap, step)
             if rest or count < 1:
                 continue
-            cost = type_cost + frame_cost
+            cost = type_cost + frame_cost + unlike(values, frame[1], step // np.dtype(dtype).itemsize)
             if count == 1:
                 found.append(RawGuess(dtype, frame, None, cost + 2))
             found += [RawGuess(dtype, frame, scan, cost + scan.cost) for scan in _scans(count, params, clues)]
@@ -131,24 +135,58 @@ def _frames(
             seen.add((side, side))
     for place, frame in enumerate(_FRAMES):
         if frame not in seen:
-            yield frame, 0.1 * place
+            yield frame, 0.04 * place
 
 
-def _looks(sample: bytes) -> dict[str, float]:
+def _values(sample: bytes, dtype: str) -> np.ndarray:
+    """Return pixels of that type, evened out: few bright ones say nothing of the rest, and counts are noisy."""
+    values = np.frombuffer(sample[: len(sample) // 8 * 8], dtype).astype(np.float64)
+    values = np.log1p(np.clip(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0), 0, 1e12))
+    sums = np.cumsum(values)
+    return sums[_SMOOTH:] - sums[:-_SMOOTH]
+
+
+def unlike(values: np.ndarray, cols: int, frame: int) -> float:
+    """Return how little a row looks like the next and a pattern like the next; of like ones the smallest is right.
+
+    A pattern twice as large in both directions also looks like the next; a smaller one does not.
+    """
+    row = _alike(values, cols)
+    whole = _alike(values, frame) if len(values) > 1.2 * frame else row - 0.1
+    larger = 0.25 * float(np.log2(cols)) if len(values) else 0.0
+    return 2.0 * (1 - row) + 2.0 * (1 - whole) + larger
+
+
+def _alike(values: np.ndarray, lag: int) -> float:
+    if not 0 < lag < len(values):
+        return 0.5
+    a, b = values[:-lag][:_PIXELS], values[lag:][:_PIXELS]
+    a, b = a - a.mean(), b - b.mean()
+    size = float(np.sqrt((a @ a) * (b @ b)))
+    return max(0.0, float(a @ b) / size) if size > 0 else 0.5
+
+
+def looks_like(sample: bytes) -> dict[str, float]:
     """Return how unlikely each type is for these bytes: counts are small numbers, floats are of ordinary size."""
     raw = np.frombuffer(sample[: len(sample) // 8 * 8], np.uint8)
     if not raw.any():
         return {}
+    used = [float((raw[i::4] > 0).mean()) for i in range(4)]  # of counts the high bytes are mostly 0
     costs: dict[str, float] = {}
     for dtype in TYPES:
-        values = raw.view(dtype)
-        if np.dtype(dtype).kind == "f":
-            size = np.abs(values[np.isfinite(values)].astype(float))
-            ordinary = float(((size == 0) | ((size > 1e-6) & (size < 1e9))).sum()) / len(values)
+        kind = np.dtype(dtype)
+        if kind.kind == "f":
+            size = np.abs(raw.view(dtype)[np.isfinite(raw.view(dtype))].astype(float))
+            ordinary = float(((size == 0) | ((size > 1e-6) & (size < 1e9))).sum()) / (len(raw) / kind.itemsize)
             costs[dtype] = 4.0 * (1 - ordinary) + (0.0 if ordinary > 0.99 else 1.0)
-        else:
-            top = 2.0 ** (8 * np.dtype(dtype).itemsize)
-            costs[dtype] = 3.0 * float(np.log2(1 + np.abs(values.astype(float))).mean() / np.log2(top))
-    if costs["float32"] < 0.1:  # whole numbers of that size are hardly ever floats by chance
+            continue
+        low = [i for i in range(4) if i % kind.itemsize == (kind.itemsize - 1 if dtype[0] == ">" else 0)]
+        high = [used[i] for i in range(4) if i not in low]
+        least, most = min(used[i] for i in low), max(used[i] for i in low)
+        top = 8.0 * kind.itemsize
+        costs[dtype] = 2.0 * float(np.log2(1 + np.abs(raw.view(dtype).astype(float))).mean()) / top
+        costs[dtype] += 2.0 * (most - least) / max(most, 1e-9)  # low bytes are all used alike
+        costs[dtype] += 1.5 if high and max(high) > 0.5 * least else 0.0
+    if costs["float32"] < 0.1 and min(used[2], used[3]) > 0.5 * max(used):  # hardly ever by chance
         costs = {t: c + (0.0 if t == "float32" else 1.0) for t, c in costs.items()}
     return costs
