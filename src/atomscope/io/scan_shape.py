@@ -161,7 +161,7 @@ def _flybacks(n: int) -> Iterator[ScanGuess]:
             if n % rows == 0 and n // rows > flyback + 1:
                 cols = n // rows - flyback
                 if rows == cols:
-                    yield ScanGuess(rows, cols, flyback, (0, 0), _shape_cost(rows, cols) + 0.2 * flyback, "square")
+                    yield ScanGuess(rows, cols, flyback, (0, 0), _shape_cost(rows, cols) + 0.1 * flyback, "square")
                 elif max(_odd(rows), _odd(cols)) < 1:
                     yield ScanGuess(rows, cols, flyback, (0, 0), _shape_cost(rows, cols) + 0.8 + 0.2 * flyback)
 

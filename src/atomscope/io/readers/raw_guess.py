@@ -140,7 +140,8 @@ def _frames(
 
 def _values(sample: bytes, dtype: str) -> np.ndarray:
     """Return pixels of that type, evened out: few bright ones say nothing of the rest, and counts are noisy."""
-    values = np.frombuffer(sample[: len(sample) // 8 * 8], dtype).astype(np.float64)
+    with np.errstate(all="ignore"):  # bytes of another type may be any number, or none
+        values = np.frombuffer(sample[: len(sample) // 8 * 8], dtype).astype(np.float64)
     values = np.log1p(np.clip(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0), 0, 1e12))
     sums = np.cumsum(values)
     return sums[_SMOOTH:] - sums[:-_SMOOTH]
@@ -176,7 +177,8 @@ def looks_like(sample: bytes) -> dict[str, float]:
     for dtype in TYPES:
         kind = np.dtype(dtype)
         if kind.kind == "f":
-            size = np.abs(raw.view(dtype)[np.isfinite(raw.view(dtype))].astype(float))
+            with np.errstate(all="ignore"):
+                size = np.abs(raw.view(dtype)[np.isfinite(raw.view(dtype))].astype(float))
             ordinary = float(((size == 0) | ((size > 1e-6) & (size < 1e9))).sum()) / (len(raw) / kind.itemsize)
             costs[dtype] = 4.0 * (1 - ordinary) + (0.0 if ordinary > 0.99 else 1.0)
             continue
