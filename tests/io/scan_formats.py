@@ -174,6 +174,63 @@ def write_arina(path: Path, a: np.ndarray) -> None:
             group[f"data_{n:06d}"] = h5py.ExternalLink(part, "entry/data/data")
 
 
+def write_dm4(path: Path, a: np.ndarray, units: tuple[str, ...], tags: dict[str, bool | str]) -> None:
+    """A DigitalMicrograph file of one image: groups of tags; dimensions and calibrations the last axis first."""
+    import struct
+
+    def name(text: str, kind: int, body: bytes) -> bytes:
+        return struct.pack(">BH", kind, len(text)) + text.encode() + struct.pack(">Q", len(body)) + body
+
+    def data(code: int, value: bytes) -> bytes:
+        return b"%%%%" + struct.pack(">QQ", 1, code) + value
+
+    def number(text: str, value: float) -> bytes:
+        return name(text, 21, data(6, struct.pack("<f", value)))
+
+    def whole(text: str, value: int) -> bytes:
+        return name(text, 21, data(5, struct.pack("<I", value)))
+
+    def words(text: str, value: str) -> bytes:
+        body = b"%%%%" + struct.pack(">QQQQ", 3, 20, 4, len(value)) + value.encode("utf-16-le")
+        return name(text, 21, body)
+
+    def group(text: str | None, *items: bytes) -> bytes:
+        body = struct.pack(">BBQ", 1, 0, len(items)) + b"".join(items)
+        return body if text is None else name(text, 20, body)
+
+    def boolean(text: str, value: bool) -> bytes:
+        return name(text, 21, data(8, struct.pack("<B", value)))
+
+    dims = [whole("", n) for n in reversed(a.shape)]
+    steps = [group("", number("Origin", 0.0), number("Scale", 0.5), words("Units", u)) for u in reversed(units)]
+    brightness = group("Brightness", number("Origin", 0.0), number("Scale", 1.0), words("Units", ""))
+    pixels = b"%%%%" + struct.pack(">QQQQ", 3, 20, 4, a.size) + a.astype("<u2").tobytes()
+    image = group(
+        "ImageData",
+        group("Calibrations", brightness, group("Dimension", *steps)),
+        name("Data", 21, pixels),
+        whole("DataType", 10),
+        group("Dimensions", *dims),
+        whole("PixelDepth", 2),
+    )
+    meta = [boolean(k, v) if isinstance(v, bool) else words(k, v) for k, v in tags.items()]
+    one = group("", image, group("ImageTags", group("Meta Data", *meta)), words("Name", "a scan"))
+    root = group(None, group("ImageList", one))
+    path.write_bytes(struct.pack(">IQI", 4, len(root), 1) + root + bytes(8))
+
+
+def _dm4(path: Path, a: np.ndarray) -> None:
+    write_dm4(path, a, ("nm", "nm", "1/nm", "1/nm"), {"Format": "Diffraction image", "Data Order Swapped": True})
+
+
+def _dm4_detector_first(path: Path, a: np.ndarray) -> None:
+    write_dm4(path, a.transpose(2, 3, 0, 1), ("", "", "", ""), {"Format": "Diffraction image"})
+
+
+def _dm4_detector_first_by_units(path: Path, a: np.ndarray) -> None:
+    write_dm4(path, a.transpose(2, 3, 0, 1), ("mrad", "mrad", "nm", "nm"), {})
+
+
 def _empad() -> np.ndarray:
     return planted((5, 3, 128, 128), "float32")
 
@@ -237,4 +294,14 @@ SCAN_FORMATS = (
     Format("nexus scan", "a.nxs", write_nexus, planted, CALIBRATED),
     Format("nexus series", "a.nxs", write_nexus, _series, SERIES),
     Format("ncem scan", "a.emd", write_ncem, planted, CALIBRATED),
+    Format("dm4 scan", "a.dm4", _dm4, planted, [(n, 0.5, u) for n, _, u in CALIBRATED], extra=True),
+    Format("dm4 detector first", "a.dm4", _dm4_detector_first, planted, PIXELS, extra=True),
+    Format(
+        "dm4 detector first by units",
+        "a.dm4",
+        _dm4_detector_first_by_units,
+        planted,
+        [(n, 0.5, "nm" if n[0] == "s" else "mrad") for n in AXES],
+        extra=True,
+    ),
 )

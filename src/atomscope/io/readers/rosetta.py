@@ -163,6 +163,8 @@ def _axes(record: dict[str, Any], ndim: int) -> list[FileAxis]:
     if len(told) != ndim:
         return [FileAxis(navigate=i < ndim - 2) for i in range(ndim)]
     axes = hyperspy_axes(told)
+    if ndim >= 4 and "ImageList" in record.get("original_metadata", {}):
+        axes = [replace(a, name="") for a in axes]  # DigitalMicrograph names no axes: the library says x, y, z
     if ndim == 4 and _kept_detector_first(record, axes):
         axes = [replace(a, navigate=i >= 2) for i, a in enumerate(axes)]
     return axes
