@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from atomscope.cli.flags import DATA, KEY, flags, take
+from atomscope.cli.flags import DATA, KEY, flags, opened, take
 from atomscope.cli.talk import Bar, count
 from atomscope.data.params import CandidateParams, FindParams, StructureParams, TeachParams
 
@@ -21,7 +21,7 @@ def find(file: Path, key: str | None, out: Path | None, **values: Any) -> None:
     """Find the atoms of FILE and write a table with a row each."""
     from atomscope import pipeline
 
-    stack, bar = pipeline.open(file, key=key), Bar()
+    stack, bar = opened(file, key), Bar()
     sites = pipeline.find_atoms(stack, take(FindParams, values), on_progress=bar)
     bar.close()
     out = out or Path(f"{stack.name}_sites.parquet")
@@ -54,7 +54,7 @@ def teach(
     """
     from atomscope import pipeline
 
-    stack, bar = pipeline.open(file, key=key), Bar()
+    stack, bar = opened(file, key), Bar()
     finder = pipeline.train_finder(
         stack,
         pipeline.read_annotation_file(annotations, stack, frame),
@@ -83,7 +83,7 @@ def structure(sites: Path, image: Path | None, key: str | None, out: Path, **val
     from atomscope import pipeline
 
     bar = Bar()
-    stack = None if image is None else pipeline.open(image, key=key)
+    stack = None if image is None else opened(image, key)
     found = pipeline.structure(sites, take(StructureParams, values), image=stack, on_progress=bar)
     bar.close()
     pipeline.save_structure(found, out)
@@ -104,7 +104,7 @@ def candidates(file: Path, key: str | None, frame: int, out: Path | None, **valu
     """List the places where a frame of FILE differs from its own lattice: candidate defects."""
     from atomscope import pipeline
 
-    stack = pipeline.open(file, key=key)
+    stack = opened(file, key)
     sites = pipeline.defect_candidates(stack, take(CandidateParams, values), frame=frame)
     out = out or Path(f"{stack.name}_candidates.parquet")
     pipeline.save_table(sites, out)

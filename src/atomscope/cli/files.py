@@ -7,18 +7,19 @@ from pathlib import Path
 
 import click
 
-from atomscope.cli.flags import DATA, KEY
+from atomscope.cli.flags import DATA, opened, said_of_source, source_flags
 from atomscope.cli.talk import Bar
 
 
 @click.command()
 @DATA
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(file: Path, as_json: bool) -> None:
+@source_flags(show=True)
+def info(file: Path, key: str | None, as_json: bool) -> None:
     """Say what is in FILE without reading its pixels."""
     from atomscope import pipeline
 
-    told = pipeline.describe(file)
+    told = pipeline.describe(file, key=key, **said_of_source())
     if as_json:
         click.echo(json.dumps(told, indent=2, default=str))
         return
@@ -27,6 +28,8 @@ def info(file: Path, as_json: bool) -> None:
             click.echo(f"{name}:")
             for item in value:
                 click.echo("  " + "  ".join(f"{k}={v}" for k, v in item.items()))
+        elif isinstance(value, list) and value and isinstance(value[0], str):
+            click.echo(f"{name}:\n" + "\n".join(f"  {v}" for v in value))
         else:
             click.echo(f"{name}: {value}")
 
@@ -34,13 +37,13 @@ def info(file: Path, as_json: bool) -> None:
 @click.command()
 @DATA
 @click.argument("out", type=click.Path(path_type=Path))
-@KEY
+@source_flags(show=True)
 @click.option("--overwrite", is_flag=True, help="Replace OUT when it exists.")
 def convert(file: Path, out: Path, key: str | None, overwrite: bool) -> None:
     """Convert FILE to OME-Zarr: one frame a chunk, sharded, calibrated."""
     from atomscope import pipeline
 
     bar = Bar()
-    pipeline.save_stack(pipeline.open(file, key=key), out, overwrite=overwrite, on_progress=bar)
+    pipeline.save_stack(opened(file, key), out, overwrite=overwrite, on_progress=bar)
     bar.close()
     click.echo(f"wrote {out}")

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from atomscope.data.params import Params
+from atomscope.data import Stack
+from atomscope.data.params import Params, ScanFileParams
 
 DATA = click.argument("file", type=click.Path(path_type=Path))
-KEY = click.option("--key", help="Data set, for files that hold several (see `atomscope info`).")
+_SCAN = "atomscope.scan"  # where a command keeps what was said of the file, besides --key
 
 LAYERS = click.option(
     "--layer",
@@ -37,6 +38,70 @@ class Window(click.ParamType):
         except ValueError:
             self.fail(f"wanted a number or ROWSxCOLS, got {value!r}", param, ctx)
         return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+class Sizes(click.ParamType):
+    """Several whole numbers, such as ROWSxCOLS, or a word."""
+
+    name = "ROWSxCOLS"
+
+    def __init__(self, *words: str, least: int = 2) -> None:
+        self.words, self.least = words, least
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Parse ``128x256``, ``3x128x256`` or ``1,0``."""
+        if not isinstance(value, str) or value in self.words:
+            return value
+        parts = value.lower().replace(",", "x").split("x")
+        if not all(p.strip().isdigit() for p in parts) or len(parts) < self.least:
+            self.fail(f"wanted {' or '.join((self.name, *self.words))}, got {value!r}", param, ctx)
+        return tuple(int(p) for p in parts) if len(parts) > 1 else int(parts[0])
+
+
+_SIZES = {"scan_shape": Sizes("movie"), "frame_shape": Sizes(), "skip_frames": Sizes(least=1)}
+
+
+def source_flags(show: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--key`` and what a file of bare frames does not say itself; :func:`opened` opens by them.
+
+    Only ``--scan-shape`` stands in the help of most commands, which does not say the same eight lines everywhere.
+    """
+
+    def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if value is not None and value is not False:
+            ctx.meta.setdefault(_SCAN, {})[param.name] = value
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name, info in reversed(ScanFileParams.model_fields.items()):
+            more = "" if show or name != "scan_shape" else " More for raw files: see `atomscope info -h`."
+            function = click.option(
+                f"--{name.replace('_', '-')}",
+                type=_SIZES.get(name) or _click_type(info.annotation),
+                is_flag=info.annotation is bool,
+                default=None,
+                hidden=not show and name != "scan_shape",
+                expose_value=False,
+                callback=keep,
+                help=f"{info.description}{more}",
+            )(function)
+        return click.option("--key", help="Data set, for files that hold several (see `atomscope info`).")(function)
+
+    return add
+
+
+KEY = source_flags()
+
+
+def opened(file: Path, key: str | None = None) -> Stack:
+    """Open a file as the flags of the command say (:func:`source_flags`)."""
+    from atomscope import pipeline
+
+    return pipeline.open(file, key=key, **said_of_source())
+
+
+def said_of_source() -> dict[str, Any]:
+    """Return what the flags of the command say of its file, besides ``--key``."""
+    return dict(click.get_current_context().meta.get(_SCAN, {}))
 
 
 def flags(*classes: type[Params]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -74,7 +139,7 @@ def open_all(file: Path, key: str | None, layers: tuple[str, ...]) -> Any:
     """Open a file, or a list of it and the layers registered with it (``FILE`` or ``FILE::KEY``)."""
     from atomscope import pipeline
 
-    stack = pipeline.open(file, key=key)
+    stack = opened(file, key)
     more = [pipeline.open(path, key=which or None) for path, _, which in (one.partition("::") for one in layers)]
     return [stack, *more] if more else stack
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from atomscope.cli.flags import DATA, KEY, flags, take
+from atomscope.cli.flags import DATA, KEY, flags, opened, take
 from atomscope.cli.talk import Bar, count
 from atomscope.data.params import ClusterParams, ComponentParams, CropParams
 from atomscope.errors import InputError
@@ -30,7 +30,7 @@ def components(
     """Split the windows round SITES of FILE into linear components (PCA, NMF, ICA), beside the columns they have."""
     from atomscope import pipeline
 
-    bar, stack, known = Bar(), pipeline.open(file, key=key), pipeline.read_sites(sites)
+    bar, stack, known = Bar(), opened(file, key), pipeline.read_sites(sites)
     cut = pipeline.crop(stack, known, take(CropParams, values), on_progress=bar)
     found = pipeline.components(cut, take(ComponentParams, values), on_progress=bar)
     bar.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from atomscope.cli.flags import DATA, KEY, flags, take
+from atomscope.cli.flags import DATA, KEY, flags, opened, take
 from atomscope.cli.talk import Bar, count
 from atomscope.data.params import ParticleParams, SegmenterParams
 
@@ -34,7 +34,7 @@ def particles(
     """Find the particles of FILE, with size and orientation, and write a table with a row each."""
     from atomscope import pipeline
 
-    stack, bar, network = pipeline.open(file, key=key), Bar(), None
+    stack, bar, network = opened(file, key), Bar(), None
     if labels is not None:
         painted, fields = pipeline.open(labels), take(SegmenterParams, values)
         network = pipeline.train_particles(

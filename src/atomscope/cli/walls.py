@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from atomscope.cli.flags import DATA, KEY, flags, take
+from atomscope.cli.flags import DATA, KEY, flags, opened, take
 from atomscope.cli.talk import Bar, count
 from atomscope.data.params import WallParams, WallTrainParams
 
@@ -22,7 +22,7 @@ def walls(file: Path, key: str | None, out: Path | None, domains: Path | None, *
     """Find the domain walls of FILE: a table with sites along them, and their lengths."""
     from atomscope import pipeline
 
-    stack, params, bar = pipeline.open(file, key=key), take(WallParams, values), Bar()
+    stack, params, bar = opened(file, key), take(WallParams, values), Bar()
     sites = pipeline.find_walls(stack, params, on_progress=bar)
     bar.close()
     out = out or Path(f"{stack.name}_walls.parquet")
@@ -49,7 +49,7 @@ def train_walls(file: Path, labels: Path, key: str | None, out: Path, **values: 
 
     bar = Bar()
     params = take(WallTrainParams, values)
-    network = pipeline.train_walls(pipeline.open(file, key=key), pipeline.open(labels), params, on_progress=bar)
+    network = pipeline.train_walls(opened(file, key), pipeline.open(labels), params, on_progress=bar)
     bar.close()
     steps = count(network.meta["steps"], "step")
     click.echo(f"{steps}, loss {network.meta['loss']:.3g} -> {pipeline.save_wall_net(network, out)}")

@@ -182,7 +182,7 @@ def do_step(
     params = step.params
     hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
     if isinstance(params, OpenParams):
-        first = open_stack(params.path, key=params.key)
+        first = open_stack(params.path, key=params.key, **params.scan)
         return State.on([first, *(open_stack(one.path, key=one.key) for one in params.layers)], state.sites)
     if isinstance(params, tuple(_FINDS)):
         stack = _need(state.stack, step, "open")

@@ -19,6 +19,7 @@ from atomscope.data.params import (
     GridParams,
     Params,
     ParticleParams,
+    ScanFileParams,
     ShowParams,
     StructureParams,
     VAESpec,
@@ -34,7 +35,7 @@ class LayerParams(Params):
     key: str | None = Field(None, title="Data set", description="Which data set, for files that hold several.")
 
 
-class OpenParams(Params):
+class OpenParams(ScanFileParams):
     """Open a file."""
 
     path: str = Field(title="File", description="File or folder to open.")
@@ -42,6 +43,11 @@ class OpenParams(Params):
     layers: tuple[LayerParams, ...] = Field(
         (), title="Layers", description="Registered images of the same field: windows have a channel of each."
     )
+
+    @property
+    def scan(self) -> dict[str, Any]:
+        """What else :func:`atomscope.open` is told: the fields of ScanFileParams that are not at their default."""
+        return {k: v for k, v in self.said.items() if k in ScanFileParams.model_fields}
 
 
 class TrainParams(Params):
@@ -76,6 +82,8 @@ class Step:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: the step's name and the fields."""
+        if isinstance(self.params, OpenParams):  # most files need none of what a raw file does
+            return {"step": self.name, "path": self.params.path, "key": self.params.key, **self.params.scan}
         return {"step": self.name, **self.params.model_dump(mode="json")}
 
     @classmethod
@@ -121,12 +129,19 @@ class Recipe:
         return cls(tuple(Step(name, params) for name, params in steps.items() if params is not None))
 
     def with_source(
-        self, path: str | Path, key: str | None = None, layers: Sequence[tuple[str | Path, str | None]] = ()
+        self,
+        path: str | Path,
+        key: str | None = None,
+        layers: Sequence[tuple[str | Path, str | None]] = (),
+        **scan: Any,
     ) -> Recipe:
-        """Return the recipe applied to another file, and to layers of (path, key) registered with it."""
+        """Return the recipe applied to another file, and to layers of (path, key) registered with it.
+
+        ``**scan`` as :func:`atomscope.open` takes it.
+        """
         rest = tuple(s for s in self.steps if s.name != "open")
         more = tuple(LayerParams(path=str(where), key=which) for where, which in layers)
-        return Recipe((Step("open", OpenParams(path=str(path), key=key, layers=more)), *rest))
+        return Recipe((Step("open", OpenParams(path=str(path), key=key, layers=more, **scan)), *rest))
 
     def of_stacks(self, stacks: Sequence[Stack], key: str | None = None) -> Recipe:
         """Return the recipe applied to a stack and its layers; itself, where one of them has no file to name."""
@@ -134,7 +149,8 @@ class Recipe:
             return self
         first, *rest = stacks
         layers = [(stack.source, stack.metadata.get("key")) for stack in rest]
-        return self.with_source(first.source, first.metadata.get("key", key), layers)
+        scan = first.metadata.get("opened") or {}
+        return self.with_source(first.source, first.metadata.get("key", key), layers, **scan)
 
     def first(self, name: str) -> Params | None:
         """Return the parameters of the first step of that name."""

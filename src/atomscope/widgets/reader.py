@@ -29,7 +29,7 @@ def read(path: str | list[str]) -> list[LayerTuple]:
 
 
 def _open(path: str) -> tuple[Any, str | None]:
-    """Open a file; when it holds several data sets the user is asked, if there is a window to ask in."""
+    """Open a file; when it can be read in several ways the user is asked, if there is a window to ask in."""
     from atomscope import pipeline
     from atomscope.errors import ChoiceNeededError
 
@@ -40,12 +40,19 @@ def _open(path: str) -> tuple[Any, str | None]:
 
         if QApplication.instance() is None:
             raise
-        from atomscope.widgets.picker import pick
+        if error.options and "key" in error.options[0]:
+            from atomscope.widgets.picker import pick
 
-        key = pick(Path(path), error.choices)
-        if key is None:
+            key = pick(Path(path), error.choices)
+            if key is None:
+                raise
+            return pipeline.open(path, key=key), key
+        from atomscope.widgets.scan_dialog import ask_scan
+
+        said = ask_scan(Path(path), error)
+        if said is None:
             raise
-        return pipeline.open(path, key=key), key
+        return pipeline.open(path, **said), None
 
 
 def image_tuple(stack: Any, key: str | None = None) -> LayerTuple:
@@ -59,4 +66,6 @@ def image_tuple(stack: Any, key: str | None = None) -> LayerTuple:
     kwargs["name"] = str(kwargs["name"]).removesuffix(".ome")
     if key is not None:
         kwargs["metadata"]["napari-atomscope"]["key"] = key
+    if stack.metadata.get("opened"):
+        kwargs["metadata"]["napari-atomscope"]["opened"] = stack.metadata["opened"]
     return data, kwargs, kind

@@ -215,8 +215,7 @@ class RunsWidget(Panel):
 
         def work(on_progress: Any, should_stop: Any) -> Any:
             run = pipeline.load(folder)
-            stack = pipeline.open(run.source) if run.source and Path(run.source).exists() else None
-            return run, stack
+            return run, pipeline.open_source(run)
 
         self.runner.start("Open run", work, on_done=self._loaded, on_error=self._complain_quietly)
 

@@ -14,7 +14,8 @@ def as_python(recipe: Recipe) -> str:
     steps = {step.name: step.params for step in recipe}
     source = repr(getattr(steps.get("open"), "path", "your_movie.zarr"))
     key = getattr(steps.get("open"), "key", None)
-    lines = ["import atomscope as ats", "", f"stack = ats.open({source}{f', key={key!r}' if key else ''})"]
+    said = "".join(f", {name}={value!r}" for name, value in getattr(steps.get("open"), "scan", {}).items())
+    lines = ["import atomscope as ats", "", f"stack = ats.open({source}{f', key={key!r}' if key else ''}{said})"]
     images = "stack"
     if layers := getattr(steps.get("open"), "layers", ()):
         images = "layers"  # registered images: a channel each
