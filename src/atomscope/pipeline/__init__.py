@@ -67,7 +67,7 @@ from atomscope.pipeline.report import write_report
 from atomscope.pipeline.rvae import cluster, encode, fit
 from atomscope.pipeline.samples import list_samples, open_sample
 from atomscope.pipeline.scales import Level, Scales, encode_scales, fit_scales, load_scales
-from atomscope.pipeline.scan import bright_disk, pattern, radial_profile, virtual_image
+from atomscope.pipeline.scan import bright_disk, pattern, preview_image, radial_profile, virtual_image
 from atomscope.pipeline.scan_fields import CentreOfMass, ScanField, center_of_mass, dpc, icom
 from atomscope.pipeline.scan_products import ScanProducts, scan_products
 from atomscope.pipeline.show import (
@@ -180,6 +180,7 @@ __all__ = [
     "pattern",
     "phase_walls",
     "plane_of",
+    "preview_image",
     "quality",
     "quality_layers",
     "radial_profile",
