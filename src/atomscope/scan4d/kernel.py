@@ -15,8 +15,8 @@ import numpy as np
 from atomscope.scan4d.job import Job, Part
 from atomscope.scan4d.rings import TOGETHER, RingSums
 
-#: Pixels converted at a time: 1 MB of float32.
-_TILE = 2**18
+#: Pixels converted at a time: 2 MB of float32.
+_TILE = 2**19
 #: Whole numbers below this are exact in float32.
 _EXACT = 2.0**24
 #: Parts of a pattern that are tried before float64.
