@@ -51,6 +51,7 @@ slow: system $(STAMP)
 	-.venv-peers/bin/python -m pip install -q "torch==2.13.0" trackpy pyroved gpytorch scikit-learn scikit-image \
 		opencv-python-headless "mendeleev<=0.6.1" networkx progressbar2 six
 	-.venv-peers/bin/python -m pip install -q --no-deps atomai
+	-.venv-peers/bin/python -m pip install -q libertem
 	@touch $@
 
 bench: $(STAMP) .venv-peers/.installed

@@ -184,6 +184,29 @@ def zarrs(path: Path, folder: Path) -> dict[str, Callable[[], object]]:
     return out
 
 
+def dragging(path: Path, side: int) -> None:
+    """Print how long an annulus of the products takes, and a dragged mask of a detector-first copy."""
+    made = ats.scan_products(path, cache="beside")
+    made = ats.scan_products(path, cache="beside")
+    times = []
+    for k in range(100):
+        start = time.perf_counter()
+        made.annulus(1 + k % 9, side / 4 + k % 13)
+        times.append(time.perf_counter() - start)
+    print(f"centred annulus of kept products: {1e3 * np.median(times):.2f} ms, longest {1e3 * max(times):.2f} (bar 10)")
+    held = scan4d.DetectorFirst(ats.open(path))
+    times = []
+    for k in range(60):
+        where = {"centre_row_px": side / 2 + 0.5 * k % 7, "centre_col_px": side / 2 - k % 11}
+        mask = scan4d.detector_mask(ats.Detector(inner=side / 9, outer=side / 4, **where), (side, side))
+        start = time.perf_counter()
+        held.image(mask)
+        times.append(time.perf_counter() - start)
+    slow = 1 / np.percentile(times, 90)
+    print(f"dragged annulus: {1 / np.median(times):.0f} a second, nine tenths above {slow:.0f} (bar 20)")
+    print(f"of a copy of {held.nbytes / 1e9:.2f} GB")
+
+
 def _decoder(name: str) -> Callable[[bytes, int], object]:
     from numcodecs import blosc, zstd
 
@@ -219,6 +242,7 @@ def main() -> None:
                     key = f"{job.split()[0]} LiberTEM, {job.split()[1]}"
                     best[key] = min(best.get(key, np.inf), took)
         liber.close()
+        dragging(path, args.side)
         for job, took in best.items():
             print(f"{job:36} {took * 1e3:8.1f} ms  {size / took:6.2f} GB/s")
         for what, bar in (("annulus", 1.2), ("three", 1.5)):

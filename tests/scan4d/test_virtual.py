@@ -5,7 +5,7 @@ import pytest
 
 import atomscope as ats
 from atomscope.errors import CalibrationError, InputError, ParameterError, ShapeError, Stopped
-from atomscope.scan4d import Corrections, detector_mask
+from atomscope.scan4d import Corrections, detector_mask, preview_images
 from scan4d.scans import FORMS, counts, forms, plain
 
 RNG = np.random.default_rng(1)
@@ -189,3 +189,21 @@ def test_images_come_bit_by_bit_and_a_stop_keeps_what_is_there():
     partial = stop.value.partial.frame(0)
     there = np.isfinite(partial)
     assert not there.all() and np.array_equal(partial[there], plain(array, mask)[there])
+
+
+@pytest.mark.parametrize("form", ["numpy", "npy", "zarr blocks", "dask blocks", "gaps"])
+def test_a_preview_with_time_is_the_image_and_one_without_is_there_at_once(tmp_path, form):
+    array = counts((70, 66, 15, 12))
+    stack = forms(tmp_path)[form](array)
+    whole = preview_images(stack, [ASYMMETRIC], 60.0)[0]
+    assert np.array_equal(whole, plain(array, ASYMMETRIC))
+    first = preview_images(stack, [ASYMMETRIC], 0.0)[0]
+    assert np.isin(first, whole).all() and len(np.unique(first)) > 1
+
+
+def test_a_preview_is_about_the_image():
+    rows, cols = np.indices((256, 256)) / 40
+    wanted = np.sin(rows) * np.cos(cols) + 2
+    array = (wanted[..., None, None] * np.ones((6, 6)) * 1000).astype(np.uint16)
+    made = preview_images(ats.Stack.from_array(array), [np.ones((6, 6), bool)], 0.0)[0]
+    assert made.shape == (256, 256) and np.unique(made).size >= 4

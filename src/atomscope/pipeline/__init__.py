@@ -74,7 +74,7 @@ from atomscope.pipeline.report import write_report
 from atomscope.pipeline.rvae import cluster, encode, fit
 from atomscope.pipeline.samples import list_samples, open_sample, sample_scan
 from atomscope.pipeline.scales import encode_scales, fit_scales
-from atomscope.pipeline.scan import bright_disk, pattern, radial_profile, virtual_image
+from atomscope.pipeline.scan import bright_disk, pattern, preview_image, radial_profile, virtual_image
 from atomscope.pipeline.scan_fields import CentreOfMass, ScanField, center_of_mass, dpc, icom
 from atomscope.pipeline.scan_products import ScanProducts, scan_products
 from atomscope.pipeline.show import (
@@ -191,6 +191,7 @@ __all__ = [
     "pattern",
     "phase_walls",
     "plane_of",
+    "preview_image",
     "quality",
     "quality_layers",
     "radial_profile",

@@ -9,6 +9,7 @@ from atomscope.scan4d.job import Job, Outcome
 from atomscope.scan4d.masks import as_weights, centre_of, detector_mask, pattern_centre, radii
 from atomscope.scan4d.moments import Moments, centre_of_mass, moment_masks
 from atomscope.scan4d.patterns import pattern_of, radial_profile, sampled_mean
+from atomscope.scan4d.preview import preview_images
 from atomscope.scan4d.products import Products, make_products, ring_labels
 from atomscope.scan4d.run import run
 from atomscope.scan4d.virtual import virtual_images, weights_of
@@ -35,6 +36,7 @@ __all__ = [
     "pattern_centre",
     "pattern_of",
     "potential",
+    "preview_images",
     "radial_profile",
     "radii",
     "ring_labels",

@@ -6,6 +6,8 @@ patterns are too large for the memory that is allowed, neighbouring pixels are a
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from atomscope.data import OnProgress, ShouldStop, Stack, check_stop, report
@@ -13,6 +15,7 @@ from atomscope.errors import InputError
 from atomscope.scan4d.blas import one_thread
 from atomscope.scan4d.blocks import Forgetting, plan
 from atomscope.scan4d.masks import as_weights
+from atomscope.scan4d.run import THREADS
 
 #: Bytes of the copy, at most, unless another number is given.
 BUDGET = 2 * 10**9
@@ -87,12 +90,15 @@ class DetectorFirst:
     def _add(self, pixels: np.ndarray, change: np.ndarray) -> None:
         exact = self._data.dtype.itemsize <= 2 and np.isin(change[pixels], (-1.0, 1.0)).all()
         kind = np.float32 if exact else np.float64  # at most 128 numbers of 16 bits: below 2**24
-        with one_thread():
-            for start in range(0, self._data.shape[1], _POSITIONS):
-                part = slice(start, start + _POSITIONS)
-                for first in range(0, len(pixels), _ROWS):
-                    rows = pixels[first : first + _ROWS]
-                    self._image[part] += change[rows].astype(kind) @ self._data[rows, part].astype(kind)
+
+        def add(start: int) -> None:
+            part = slice(start, start + _POSITIONS)
+            for first in range(0, len(pixels), _ROWS):
+                rows = pixels[first : first + _ROWS]
+                self._image[part] += change[rows].astype(kind) @ self._data[rows, part].astype(kind)
+
+        with one_thread(), ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(add, range(0, self._data.shape[1], _POSITIONS)))
 
     def _fill(self, stack: Stack, on_progress: OnProgress | None, should_stop: ShouldStop | None) -> None:
         rows, cols = self.frame_shape

@@ -15,8 +15,8 @@ import numpy as np
 from atomscope.scan4d.job import Job, Part
 from atomscope.scan4d.rings import TOGETHER, RingSums
 
-#: Pixels converted at a time: 1 MB of float32.
-_TILE = 2**18
+#: Pixels converted at a time: 2 MB of float32.
+_TILE = 2**19
 #: Whole numbers below this are exact in float32.
 _EXACT = 2.0**24
 #: Parts of a pattern that are tried before float64.
@@ -39,14 +39,28 @@ class Column:
         self.whole = bool((flat >= 0).all() and (flat == np.rint(flat)).all() and flat.max(initial=0) < _EXACT)
         self.parts = 1
 
-    def times(self, tile: np.ndarray) -> np.ndarray | None:
-        """Return the exact products of a float32 tile of counts, shape (n, pixels); None when float32 cannot."""
+    def times(self, tile: np.ndarray, largest: float | None = None) -> np.ndarray | None:
+        """Return the exact products of a tile of whole numbers; None when float32 cannot hold them.
+
+        Parameters
+        ----------
+        tile : numpy.ndarray of float32, shape (n, pixels)
+        largest : float, optional
+            Largest magnitude in the tile, where numbers may be negative: sums may cancel, so that a small sum does not
+            say that it is exact.
+
+        Returns
+        -------
+        numpy.ndarray of float64, shape (n,), or None
+        """
         while self.parts <= _MOST_PARTS:
             step = -(-tile.shape[1] // self.parts)
             out = np.zeros(len(tile))
             for start in range(0, tile.shape[1], step):
-                product = np.dot(tile[:, start : start + step], self.single[start : start + step])
-                if not product.max(initial=0) < _EXACT:
+                part = slice(start, start + step)
+                product = np.dot(tile[:, part], self.single[part])
+                bound = product.max(initial=0) if largest is None else largest * self.double[part].sum()
+                if not bound < _EXACT:
                     break
                 out += product
             else:
@@ -108,8 +122,8 @@ class Kernel:
             frames = frames.view(np.uint8)
         step = max(1 if self.rings[k] is None else TOGETHER, _TILE // max(pixels, 1))
         floats = frames.dtype.kind == "f"
-        # Counts of 32 bits and less: signed ones may cancel, so that a small sum does not say that it is exact.
-        single = frames.dtype.kind == "u" and frames.dtype.itemsize <= 4
+        signed = frames.dtype.kind == "i"
+        single = (frames.dtype.kind == "u" and frames.dtype.itemsize <= 4) or (signed and frames.dtype.itemsize <= 2)
         buffer = _scratch(min(step, len(frames)), pixels, np.float32 if single else np.float64)
         for start in range(0, len(frames), step):
             raw = frames[start : start + step]
@@ -121,13 +135,14 @@ class Kernel:
                 part.excluded += int(bad.sum())
                 tile[bad] = 0.0
             at = slice(first + start, first + start + len(raw))
-            work = _Tile(tile, raw)
+            largest = max(float(raw.max()), -float(raw.min())) if single and signed else None
+            work = _Tile(tile, raw, largest)
             for j, column in enumerate(self.columns[k]):
-                exact = column.times(tile) if single and column.whole else None
+                exact = column.times(tile, largest) if single and column.whole else None
                 part.images[j, at] += exact if exact is not None else np.dot(work.double, column.double)
             rings = self.rings[k]
             if rings is not None:
-                rings.add(part.rings[:, at], tile, work.in_double)
+                rings.add(part.rings[:, at], tile, work.in_double, largest)
             if part.patterns:
                 self._patterns(
                     part, work, bad, self.bands[k], shape, None if over is None else over[start : start + len(raw)]
@@ -160,7 +175,7 @@ class Kernel:
             return np.dot(over, work.double)
         if work.tile.dtype == np.float32 and self.single["sum"]:
             total = np.dot(np.ones(len(work.tile), np.float32), work.tile)
-            if total.max(initial=0) < _EXACT:
+            if (total.max(initial=0) if work.largest is None else work.largest * len(work.tile)) < _EXACT:
                 return total
             self.single["sum"] = False
         return np.dot(np.ones(len(work.tile)), work.double)
@@ -183,8 +198,8 @@ class Kernel:
 class _Tile:
     """A few patterns as they were converted, and in float64 when that is asked for."""
 
-    def __init__(self, tile: np.ndarray, raw: np.ndarray) -> None:
-        self.tile, self.raw = tile, raw
+    def __init__(self, tile: np.ndarray, raw: np.ndarray, largest: float | None) -> None:
+        self.tile, self.raw, self.largest = tile, raw, largest
         self._double: np.ndarray | None = None
 
     def in_double(self) -> np.ndarray:

@@ -28,9 +28,12 @@ class RingSums:
         pixels = np.flatnonzero(flat >= 0)
         shape = (count, flat.size)
         self.matrix = sparse.csr_matrix((np.ones(pixels.size, np.float32), (flat[pixels], pixels)), shape)
+        self.most = int(np.diff(self.matrix.indptr).max(initial=0))
         self.single = True
 
-    def add(self, out: np.ndarray, tile: np.ndarray, double: Callable[[], np.ndarray]) -> None:
+    def add(
+        self, out: np.ndarray, tile: np.ndarray, double: Callable[[], np.ndarray], largest: float | None = None
+    ) -> None:
         """Add the sums of a tile.
 
         Parameters
@@ -40,10 +43,12 @@ class RingSums:
             float32 of counts, or float64.
         double : callable
             Returns the tile in float64, when float32 cannot hold the sums.
+        largest : float, optional
+            Largest magnitude in the tile, where numbers may be negative.
         """
         if tile.dtype == np.float32 and self.single:
             sums = self.matrix @ np.ascontiguousarray(tile.T)
-            if sums.max(initial=0) < _EXACT:
+            if (sums.max(initial=0) if largest is None else largest * self.most) < _EXACT:
                 out += sums
                 return
             self.single = False
