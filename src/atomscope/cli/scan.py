@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from atomscope.cli.flags import DATA, KEY, flags, take
+from atomscope.cli.flags import DATA, KEY, flags, opened, take
 from atomscope.cli.talk import Bar
 from atomscope.data.params import Detector, preset
 from atomscope.data.params.scan import PRESETS
@@ -53,7 +53,7 @@ def virtual(
     else:
         detectors = [take(Detector, values)]
     bar = Bar()
-    images = pipeline.virtual_image(pipeline.open(file, key=key), detectors, on_progress=bar)
+    images = pipeline.virtual_image(opened(file, key), detectors, on_progress=bar)
     bar.close()
     for detector, image in zip(detectors, images, strict=True):
         where = out if len(images) == 1 else out.with_name(f"{out.stem}_{detector.title}{out.suffix}")
@@ -86,7 +86,7 @@ def pattern(
     """Write the pattern of a position of the scan in FILE, or one made of many; OUT is .tif, .npy or .zarr."""
     from atomscope import pipeline
 
-    stack, bar = pipeline.open(file, key=key), Bar()
+    stack, bar = opened(file, key), Bar()
     where: Any = None
     if at is not None:
         try:

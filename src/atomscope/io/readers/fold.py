@@ -180,3 +180,9 @@ class FoldedFrames:
     def __call__(self, where: tuple[int, ...]) -> np.ndarray:
         """Return one frame, shape (rows, cols)."""
         return self.stack.frame(self.fold.frame(where))
+
+    @property
+    def mapped(self) -> np.ndarray | None:
+        """The scan as a view of the array that the frames lie in; None where there is no such array."""
+        array = self.stack.mapped
+        return None if array is None or array.ndim != 3 else self.fold.view(array)
