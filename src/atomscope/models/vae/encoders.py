@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from atomscope.data.params import VAESpec
 from atomscope.models.layers import Convolution, Dense
-from atomscope.models.vae.glance import NEAR, Glance
+from atomscope.models.vae.glance import Glance
 from atomscope.models.vae.pose import Pose
 from atomscope.models.vae.rotations import BROADEST_TURN, quaternion_of
 
@@ -178,7 +178,7 @@ class Encoder(nn.Module):
             p = p._replace(angle=angle, angle_log_sd=spread, lean=said.get("lean"))
         if "shift" in said:
             reach = torch.tensor(self.reach, device=x.device)  # (2,)
-            near = reach if self.glance is None else NEAR * reach  # (2,)
+            near = reach if self.glance is None else self.glance.near.to(x.device)  # (2,)
             shift = near * torch.tanh(said["shift"])  # (n, 2)
             spread = said["shift_log_sd"].clamp(*LOG_SD)  # (n, 2)
             if self.reach[0] <= 0:  # a curve: no shift along its one row, and no doubt about it

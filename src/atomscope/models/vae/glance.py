@@ -23,8 +23,8 @@ from atomscope.models.layers import Dense
 WIDTH, FAR = 64, 1.3
 #: Patches are moved by multiples of this part of the largest shift: one near the middle stays as it is.
 STEP = 0.25
-#: How far off the middle an object is read after that, parts of the largest shift.
-NEAR = 0.4
+#: How far off the middle an object is read after that: parts of the largest shift, but not fewer px than this.
+NEAR, NEAR_PX = 0.4, 3.4
 #: What stands out: deviations from the background larger than so many times its scatter.
 OUT = 2.5
 #: What noise alone makes stand out, of its scatter, a pixel: four times the mean of normal noise.
@@ -96,6 +96,11 @@ class Glance(nn.Module):
         step = torch.tensor(self.steps, device=x.device)  # (2,)
         by = torch.round(lies.detach() / step).long() * step  # (n, 2)
         return lies, by, moved_back(x, by, self.far)
+
+    @property
+    def near(self) -> Tensor:
+        """How far off the middle an object is read once its patch was moved back, (row, col) px, shape (2,)."""
+        return torch.tensor([min(r, max(NEAR * r, NEAR_PX)) for r in self.reach])
 
     def gap(self, lies: Tensor, shift: Tensor) -> Tensor:
         """Return how far the first look was from the shift (n, 2), squared, parts of the largest one; shape (n,)."""
