@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from atomscope import __version__
-from atomscope.cli import atoms, examples, files, kinetics, latents, particles, runs, trust, walls
+from atomscope.cli import atoms, examples, files, kinetics, latents, particles, runs, scan, trust, walls
 from atomscope.errors import AtomscopeError, Stopped
 
 
@@ -45,6 +45,8 @@ for command in (
     walls.walls,
     walls.train_walls,
     particles.particles,
+    scan.virtual,
+    scan.pattern,
     runs.train,
     runs.encode,
     runs.run_,

@@ -150,6 +150,46 @@ class Stack:
         for index in range(self.n_frames) if indices is None else indices:
             yield int(index), self.frame(int(index))
 
+    @property
+    def mapped(self) -> np.ndarray | None:
+        """The array in memory, or mapped from a file, that the frames come from; None when there is none.
+
+        For reading only. It has the shape of the stack; its byte order and its order in memory are the file's.
+        """
+        source = getattr(self.data, _SOURCE, None)
+        array = source if isinstance(source, np.ndarray) else getattr(source, "mapped", None)
+        return array if isinstance(array, np.ndarray) and array.shape == self.shape else None
+
+    @property
+    def stored_chunks(self) -> tuple[int, ...]:
+        """What is best read at once, as a size along each axis: chunks of the file, of dask, or single frames."""
+        source = getattr(self.data, _SOURCE, None)
+        if source is None:
+            return tuple(int(n) for n in self.data.chunksize)
+        chunks = getattr(source, "shards", None) or getattr(source, "chunks", None)
+        if chunks is None or len(chunks) != len(self.shape) or not all(isinstance(c, int) for c in chunks):
+            return (1,) * (len(self.shape) - 2) + self.frame_shape
+        return tuple(min(int(c), n) for c, n in zip(chunks, self.shape, strict=True))
+
+    def block(self, index: tuple[slice, ...]) -> np.ndarray:
+        """Read a block of many frames, or of parts of them, at once.
+
+        Parameters
+        ----------
+        index : tuple of slice
+            One per axis, with a step of one.
+
+        Returns
+        -------
+        numpy.ndarray
+            For reading only. Blocks may be read from several threads.
+        """
+        source = getattr(self.data, _SOURCE, None)
+        if source is None:
+            return compute(self.data[index])
+        read = getattr(source, "block", None)
+        return np.asarray(source[index] if read is None else read(index))
+
     def with_axes(self, axes: Sequence[Axis]) -> Stack:
         """Return the same data with other axes (a new calibration)."""
         return replace(self, axes=tuple(axes))

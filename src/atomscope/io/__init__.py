@@ -5,6 +5,7 @@ Importing this room loads no reader library; each is loaded when one of its file
 
 from __future__ import annotations
 
+from atomscope.io.image_file import write_image
 from atomscope.io.model_file import read_model, write_model
 from atomscope.io.opening import describe, list_datasets, open_stack, reader_names
 from atomscope.io.pictures import write_json, write_pictures
@@ -32,6 +33,7 @@ __all__ = [
     "sample_folder",
     "sample_path",
     "save_stack",
+    "write_image",
     "write_json",
     "write_model",
     "write_pictures",

@@ -58,6 +58,7 @@ from atomscope.pipeline.records import (
     read_sites,
     readable,
     save,
+    save_image,
     save_stack,
     save_table,
     simulate_scan_to,
@@ -67,6 +68,8 @@ from atomscope.pipeline.report import write_report
 from atomscope.pipeline.rvae import cluster, encode, fit
 from atomscope.pipeline.samples import list_samples, open_sample, sample_scan
 from atomscope.pipeline.scales import Level, Scales, encode_scales, fit_scales, load_scales
+from atomscope.pipeline.scan import bright_disk, pattern, radial_profile, virtual_image
+from atomscope.pipeline.scan_fields import CentreOfMass, ScanField, center_of_mass, dpc, icom
 from atomscope.pipeline.show import (
     comparison_layers,
     dot_size,
@@ -101,15 +104,19 @@ from atomscope.pipeline.walls import (
 
 __all__ = [
     "STEPS",
+    "CentreOfMass",
     "Level",
     "Recipe",
     "Scales",
+    "ScanField",
     "Step",
     "TrainParams",
     "activation_layer",
     "activation_map",
     "apply_run",
     "as_stack",
+    "bright_disk",
+    "center_of_mass",
     "channels",
     "class_lines",
     "cluster",
@@ -128,6 +135,7 @@ __all__ = [
     "domain_labels",
     "domains",
     "dot_size",
+    "dpc",
     "embed",
     "encode",
     "encode_scales",
@@ -141,6 +149,7 @@ __all__ = [
     "fit_scales",
     "flags_table",
     "grid",
+    "icom",
     "image_layer",
     "implied_timescales",
     "latent_maps",
@@ -167,10 +176,12 @@ __all__ = [
     "overlay",
     "particle_labels",
     "particle_layers",
+    "pattern",
     "phase_walls",
     "plane_of",
     "quality",
     "quality_layers",
+    "radial_profile",
     "read_annotation_file",
     "read_annotations",
     "read_regions_file",
@@ -184,6 +195,7 @@ __all__ = [
     "save_classifier",
     "save_comparison",
     "save_finder",
+    "save_image",
     "save_pictures",
     "save_segmenter",
     "save_stack",
@@ -204,6 +216,7 @@ __all__ = [
     "uncertainty_layer",
     "uncertainty_map",
     "vectors",
+    "virtual_image",
     "wall_lengths",
     "wall_paths",
     "walls_from_map",

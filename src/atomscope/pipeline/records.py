@@ -162,6 +162,13 @@ def save_stack(
     return Path(io.save_stack(stack, Path(path), overwrite=overwrite, on_progress=on_progress, should_stop=should_stop))
 
 
+def save_image(image: Stack, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write an image as TIFF (float32, calibrated), npy or OME-Zarr, by the extension."""
+    from atomscope import io
+
+    return Path(io.write_image(image, Path(path), overwrite=overwrite))
+
+
 def describe(path: str | Path) -> dict[str, Any]:
     """Say what is in a file without reading its pixels."""
     from atomscope import io

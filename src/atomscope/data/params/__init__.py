@@ -23,6 +23,7 @@ from atomscope.data.params.members import (
 )
 from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
+from atomscope.data.params.scan import Detector, DPCParams, ProductParams, preset
 from atomscope.data.params.show import ClusterParams, ShowParams
 from atomscope.data.params.simulate import SimulateParams, SimulateScanParams
 from atomscope.data.params.structure import StructureParams
@@ -46,8 +47,10 @@ __all__ = [
     "CompareParams",
     "ComponentParams",
     "CropParams",
+    "DPCParams",
     "DelayParams",
     "DelayVAE",
+    "Detector",
     "EmbedParams",
     "FindParams",
     "FitParams",
@@ -57,6 +60,7 @@ __all__ = [
     "ParticleMovieParams",
     "ParticleParams",
     "PhyVAE",
+    "ProductParams",
     "QualityParams",
     "SegmenterParams",
     "ShowParams",
@@ -70,4 +74,5 @@ __all__ = [
     "WallParams",
     "WallTrainParams",
     "field",
+    "preset",
 ]

@@ -76,6 +76,10 @@ class LazyFrames:
     -----
     Reads are serialised by a lock: file handles are not safe to share between threads. The object can be
     pickled when ``read`` can, so that a dask cluster can open the file anew.
+
+    What goes through all of a file wants more than frames. ``read`` may have ``array``, the whole stack as a memory
+    map; or ``chunks``, what is stored together, as a size along each axis of the stack, and ``block(index)``, which
+    takes a slice per axis and may be called from several threads.
     """
 
     def __init__(
@@ -106,6 +110,27 @@ class LazyFrames:
         if frame.flags.owndata and frame.flags.writeable and frame.flags.c_contiguous and frame.dtype == self.dtype:
             return frame
         return np.array(frame, dtype=self.dtype, order="C")  # not a view of what the reader keeps
+
+    @property
+    def mapped(self) -> np.ndarray | None:
+        """The whole stack as a memory map, where there is one."""
+        array = getattr(self._read, "array", None)
+        return array if isinstance(array, np.ndarray) and array.shape == self.shape else None
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """What is stored together, as a size along each axis; None when that is single frames."""
+        with reading(self.path):
+            chunks = getattr(self._read, "chunks", None)
+        return None if chunks is None else tuple(int(n) for n in chunks)
+
+    def block(self, index: tuple[slice, ...]) -> np.ndarray:
+        """Read a block: a slice per axis."""
+        read = getattr(self._read, "block", None)
+        if read is None:
+            return self[index]
+        with reading(self.path):
+            return np.asarray(read(index))
 
     def __getitem__(self, index: Any) -> np.ndarray:
         index = index if isinstance(index, tuple) else (index,)

@@ -33,7 +33,7 @@ class ArrayFrames:
     def __init__(self, opener: Callable[[], Any], layout: Layout) -> None:
         self.opener, self.layout = opener, layout
         self.array: Any = None
-        self.block: dict[int, int] = {}
+        self.together: dict[int, int] = {}
         self.start: tuple[int, ...] | None = None
         self.held: np.ndarray | None = None
 
@@ -49,21 +49,44 @@ class ArrayFrames:
             frames = int(np.prod(list(block.values()), dtype=np.int64))
             pixels = int(np.prod(self.layout.shape(array.shape)[-2:], dtype=np.int64))
             if frames > 1 and frames * pixels * array.dtype.itemsize <= _KEEP_BYTES:
-                self.block = block
+                self.together = block
         self.array = array
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """What is stored together, as a size along each axis of the stack."""
+        if self.array is None:
+            self._open()
+        stored = getattr(self.array, "shards", None) or getattr(self.array, "chunks", None)
+        if stored is None or not self.layout.order or not all(isinstance(c, int) for c in stored):
+            return None
+        return tuple(stored[axis] for axis in self.layout.order)
+
+    def block(self, index: tuple[slice, ...]) -> np.ndarray:
+        """Return a block of the stack: a slice per axis."""
+        if self.array is None:
+            self._open()
+        order = self.layout.order
+        if not order:
+            return self.layout.frame(self.array, ())[index]
+        where: list[Any] = [0] * (self.layout.ndim or len(order))
+        for axis, part in zip(order, index, strict=True):
+            where[axis] = part
+        kept = sorted(order)
+        return compute(self.array[tuple(where)]).transpose([kept.index(axis) for axis in order])
 
     def __call__(self, where: tuple[int, ...]) -> np.ndarray:
         """Return the frame at the navigation indices ``where``, shape (rows, cols)."""
         if self.array is None:
             self._open()
-        if not self.block:
+        if not self.together:
             return self.layout.frame(self.array, where)
         order = self.layout.order
-        start = tuple(i // self.block[a] * self.block[a] for a, i in zip(order, where, strict=False))
+        start = tuple(i // self.together[a] * self.together[a] for a, i in zip(order, where, strict=False))
         if self.start != start or self.held is None:
             index: list[Any] = [slice(None)] * len(self.array.shape)
             for axis, first in zip(order, start, strict=False):
-                index[axis] = slice(first, first + self.block[axis])
+                index[axis] = slice(first, first + self.together[axis])
             self.held = compute(self.array[tuple(index)])
             self.start = start
         return self.layout.frame(self.held, tuple(i - s for i, s in zip(where, start, strict=True)))

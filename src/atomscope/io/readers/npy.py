@@ -41,11 +41,15 @@ class _Mapped:
 
     def __init__(self, path: Path, array: np.ndarray | None = None) -> None:
         self.path = path
-        self.array = array
+        self._array = array
+
+    @property
+    def array(self) -> np.ndarray:
+        if self._array is None:
+            self._array = _map(self.path)
+        return self._array
 
     def __call__(self, where: tuple[int, ...]) -> np.ndarray:
-        if self.array is None:
-            self.array = _map(self.path)
         return np.array(self.array[where])
 
     def __reduce__(self) -> tuple[type, tuple[Path]]:

@@ -15,7 +15,7 @@ _BLOSC_HEADER = 16
 class CheckedZarr:
     """A zarr array on disk that looks at the length of each Blosc chunk before it is decoded.
 
-    Slices like the array itself; ``shape``, ``dtype`` and ``chunks`` are the array's. Sharded arrays carry
+    Slices like the array itself; ``shape``, ``dtype``, ``chunks`` and ``shards`` are the array's. Sharded arrays carry
     checksums and other stores are other people's business: for these nothing is added.
 
     References
@@ -26,6 +26,7 @@ class CheckedZarr:
     def __init__(self, array: Any) -> None:
         self.array = array
         self.shape, self.dtype, self.chunks = tuple(array.shape), array.dtype, tuple(array.chunks)
+        self.shards = getattr(array, "shards", None)
         root = getattr(array.store, "root", None)
         self.folder = Path(root) / array.path if root is not None and _ends_in_blosc(array) else None
 

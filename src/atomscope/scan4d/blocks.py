@@ -1,0 +1,106 @@
+"""In which blocks a scan is read: as its source stores it, a bounded number of bytes at a time."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from atomscope.data import Stack
+
+#: Bytes of a block of single frames or small chunks; large ones are a block each.
+_BLOCK = 16 * 2**20
+#: A chunk of patterns is read in windows of the detector when it has more bytes than this.
+_LARGEST = 128 * 2**20
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a scan that is read at once.
+
+    Attributes
+    ----------
+    navigation : tuple of slice
+        Positions.
+    window : tuple of slice
+        Rows and columns of the pattern.
+    last : bool
+        Whether the positions are finished after it.
+    """
+
+    navigation: tuple[slice, ...]
+    window: tuple[slice, slice]
+    last: bool
+
+    @property
+    def positions(self) -> int:
+        """Number of positions."""
+        return int(np.prod([s.stop - s.start for s in self.navigation], dtype=np.int64))
+
+    def read(self, stack: Stack) -> np.ndarray:
+        """Return the block, shape (*navigation, rows, cols); a view where the source is mapped into memory."""
+        index = (*self.navigation, *self.window)
+        mapped = stack.mapped
+        return stack.block(index) if mapped is None else np.asarray(mapped[index])
+
+
+def plan(stack: Stack, window: tuple[slice, slice], over: np.ndarray | None = None) -> list[Block]:
+    """Return the blocks of a pass, in the order of the file.
+
+    Parameters
+    ----------
+    stack : Stack
+    window : tuple of slice
+        Rows and columns of the pattern that are needed.
+    over : numpy.ndarray, shape (*navigation), optional
+        Blocks without a non-zero position are left out.
+    """
+    navigation = stack.navigation_shape
+    item = stack.data.dtype.itemsize
+    sizes = [s.stop - s.start for s in window]
+    unit, windows = (1,) * len(navigation), [window]
+    if stack.mapped is None:
+        chunks = stack.stored_chunks
+        unit = chunks[:-2]
+        positions = int(np.prod(unit, dtype=np.int64))
+        if positions * sizes[0] * sizes[1] * item > _LARGEST:
+            windows = _windows(window, (chunks[-2], chunks[-1]), _LARGEST // (positions * item))
+    else:
+        chunks = (*unit, *stack.frame_shape)
+    pixels = max((w[0].stop - w[0].start) * (w[1].stop - w[1].start) for w in windows)
+    step = _grown(unit, navigation, max(1, _BLOCK // max(1, pixels * item)))
+    blocks = []
+    for corner in itertools.product(*(range(0, n, s) for n, s in zip(navigation, step, strict=True))):
+        where = tuple(slice(c, min(c + s, n)) for c, s, n in zip(corner, step, navigation, strict=True))
+        if over is not None and not np.any(over[where]):
+            continue
+        blocks += [Block(where, w, w is windows[-1]) for w in windows]
+    return blocks
+
+
+def _grown(unit: tuple[int, ...], shape: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """Return a multiple of ``unit`` that holds about ``count`` positions, growing the last axis first."""
+    step = [min(u, n) for u, n in zip(unit, shape, strict=True)]
+    for axis in reversed(range(len(step))):
+        room = count // int(np.prod(step, dtype=np.int64))
+        if room < 2:
+            break
+        step[axis] = min(shape[axis], step[axis] * room)
+        if step[axis] < shape[axis]:
+            break
+    return tuple(step)
+
+
+def _windows(window: tuple[slice, slice], chunk: tuple[int, int], pixels: int) -> list[tuple[slice, slice]]:
+    """Return windows of whole chunks of rows, and of columns where rows alone are too many."""
+    rows, cols = window
+    wide = cols.stop - cols.start
+    col_step = wide if chunk[0] * wide <= pixels else max(1, pixels // (chunk[0] * chunk[1])) * chunk[1]
+    row_step = max(1, pixels // (chunk[0] * min(col_step, wide))) * chunk[0]
+    return [(r, c) for r in _cut(rows, chunk[0], row_step) for c in _cut(cols, chunk[1], col_step)]
+
+
+def _cut(part: slice, chunk: int, step: int) -> list[slice]:
+    first = part.start // chunk * chunk
+    return [slice(max(i, part.start), min(i + step, part.stop)) for i in range(first, part.stop, step)]
