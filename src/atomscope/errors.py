@@ -10,7 +10,7 @@
     ├── FileError             (OSError)      a file cannot be read or written
     │   ├── UnknownFormatError               no reader takes this file
     │   ├── DamagedFileError                 the file is truncated, empty or contradicts itself
-    │   ├── ChoiceNeededError                the file holds several data sets: one must be named
+    │   ├── ChoiceNeededError                the file can be read in several ways: one must be named
     │   └── SaveError                        writing failed; what was there before is untouched
     ├── MissingExtraError     (ImportError)  an optional package is needed
     ├── TrainingError         (RuntimeError) training cannot start or cannot go on
@@ -75,17 +75,20 @@ class DamagedFileError(FileError):
 
 
 class ChoiceNeededError(FileError):
-    """The file holds several data sets and one must be named.
+    """The file holds several data sets, or does not say how its bytes make a scan: one must be named.
 
     Attributes
     ----------
     choices : list of str
         What can be named, best guess first.
+    options : list of dict
+        For each choice, the keywords with which ``atomscope.open`` makes it.
     """
 
-    def __init__(self, message: str, choices: list[str]) -> None:
+    def __init__(self, message: str, choices: list[str], options: list[dict[str, Any]] | None = None) -> None:
         super().__init__(message)
         self.choices = choices
+        self.options = options if options is not None else [{"key": choice} for choice in choices]
 
 
 class SaveError(FileError):

@@ -13,11 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from formats import FORMATS, Format
+from scan_formats import SCAN_FORMATS
 
 from atomscope.data import Stack, compute
-from atomscope.errors import DamagedFileError, FileError, UnknownFormatError
+from atomscope.errors import DamagedFileError, FileError, ShapeError, UnknownFormatError
 from atomscope.io import describe, list_datasets, open_stack
 from atomscope.io.readers.base import LazyFrames
+
+ALL_FORMATS = (*FORMATS, *SCAN_FORMATS)
 
 
 def make(form: Format, folder: Path) -> Path:
@@ -28,12 +31,13 @@ def make(form: Format, folder: Path) -> Path:
     return path
 
 
-def refuses(path: Path) -> None:
-    """Opening or reading says that the file is damaged or unknown, and names it."""
+def refuses(form: Format, path: Path) -> None:
+    """Opening or reading says that the file is damaged or unknown, or not what it is said to be, and names it."""
+    kinds = (DamagedFileError, UnknownFormatError, *((ShapeError,) if form.options else ()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with pytest.raises((DamagedFileError, UnknownFormatError), match=path.name.split(".")[0]):
-            stack = open_stack(path)
+        with pytest.raises(kinds, match=path.name.split(".")[0]):
+            stack = open_stack(path, **form.options)
             for i in range(stack.n_frames):
                 stack.frame(i)
 
@@ -46,7 +50,7 @@ def largest_file(path: Path) -> Path:
 
 
 class ReaderConformance:
-    @pytest.fixture(params=FORMATS, ids=lambda f: f.name.replace(" ", "-"))
+    @pytest.fixture(params=ALL_FORMATS, ids=lambda f: f.name.replace(" ", "-"))
     def form(self, request) -> Format:
         return request.param
 
@@ -55,7 +59,7 @@ class ReaderConformance:
         return make(form, tmp_path)
 
     def test_every_frame_equals_what_was_written(self, form, path):
-        stack, truth = open_stack(path, key=form.key), form.truth()
+        stack, truth = open_stack(path, key=form.key, **form.options), form.truth()
         assert stack.shape == truth.shape
         assert stack.data.dtype == truth.dtype
         flat = truth.reshape(-1, *truth.shape[-2:])
@@ -63,52 +67,52 @@ class ReaderConformance:
             np.testing.assert_array_equal(stack.frame(i), flat[i])
 
     def test_lazy_equals_eager_and_backwards(self, form, path):
-        stack, truth = open_stack(path), form.truth()
+        stack, truth = open_stack(path, **form.options), form.truth()
         np.testing.assert_array_equal(compute(stack.data), truth)
         np.testing.assert_array_equal(compute(stack.data[..., 3:9, ::2]), truth[..., 3:9, ::2])
         if truth.ndim > 2:
             np.testing.assert_array_equal(compute(stack.data[::-1]), truth[::-1])
             np.testing.assert_array_equal(compute(stack.data[-1]), truth[-1])
 
-    def test_one_frame_is_one_chunk(self, path):
-        stack = open_stack(path)
+    def test_one_frame_is_one_chunk(self, form, path):
+        stack = open_stack(path, **form.options)
         assert stack.data.chunksize == (1,) * (len(stack.shape) - 2) + stack.frame_shape
 
     def test_axes_and_units_arrive(self, form, path):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            stack = open_stack(path)
+            stack = open_stack(path, **form.options)
         assert [a.name for a in stack.axes] == [name for name, _, _ in form.axes]
         assert [a.unit for a in stack.axes] == [unit for _, _, unit in form.axes]
         np.testing.assert_allclose([a.scale for a in stack.axes], [s for _, s, _ in form.axes], rtol=1e-5)
         assert [a.kind for a in stack.axes[-2:]] == ["signal", "signal"]
         assert all(a.kind == "navigation" for a in stack.axes[:-2])
 
-    def test_opening_and_describing_read_no_pixels(self, path, monkeypatch):
+    def test_opening_and_describing_read_no_pixels(self, form, path, monkeypatch):
         def refuse(self, where):
             raise AssertionError(f"frame {where} was read")
 
         monkeypatch.setattr(LazyFrames, "read_frame", refuse)
-        said = describe(path)
+        said = describe(path, **form.options)
         json.dumps(said)
-        assert said["shape"] == list(open_stack(path).shape)
+        assert said["shape"] == list(open_stack(path, **form.options).shape)
         assert said["datasets"]
 
     def test_a_listed_data_set_opens_by_its_key(self, form, path):
         first = list_datasets(path)[0]
-        np.testing.assert_array_equal(compute(open_stack(path, key=first.key).data), form.truth())
+        np.testing.assert_array_equal(compute(open_stack(path, key=first.key, **form.options).data), form.truth())
 
     def test_a_frame_may_be_written_into(self, form, path):
-        stack, truth = open_stack(path), form.truth()
+        stack, truth = open_stack(path, **form.options), form.truth()
         stack.frame(0)[:] = 0
         np.testing.assert_array_equal(stack.frame(0), truth.reshape(-1, *truth.shape[-2:])[0])
 
     def test_the_stack_travels_to_another_process(self, form, path):
-        stack: Stack = pickle.loads(pickle.dumps(open_stack(path)))
+        stack: Stack = pickle.loads(pickle.dumps(open_stack(path, **form.options)))
         np.testing.assert_array_equal(compute(stack.data), form.truth())
 
     def test_threads_read_the_same(self, form, path):
-        stack, truth = open_stack(path), form.truth()
+        stack, truth = open_stack(path, **form.options), form.truth()
         flat = truth.reshape(-1, *truth.shape[-2:])
         wrong: list[int] = []
 
@@ -127,7 +131,7 @@ class ReaderConformance:
         folder = tmp_path / "Ångström 原子 (µm)"
         folder.mkdir()
         path = make(form, folder)
-        np.testing.assert_array_equal(compute(open_stack(str(path)).data), form.truth())
+        np.testing.assert_array_equal(compute(open_stack(str(path), **form.options).data), form.truth())
 
     def test_another_file_of_that_name_is_refused(self, form, path, tmp_path):
         wrong = tmp_path / "wrong" / path.name
@@ -137,20 +141,20 @@ class ReaderConformance:
             (wrong / "a.txt").write_text("I am something else")
         else:
             wrong.write_text("I am something else\n" * 50)
-        refuses(wrong)
+        refuses(form, wrong)
 
-    def test_an_empty_file_is_refused(self, path):
+    def test_an_empty_file_is_refused(self, form, path):
         largest_file(path).write_bytes(b"")
-        refuses(path)
+        refuses(form, path)
 
-    def test_an_empty_one_by_itself_is_refused(self, path, tmp_path):
+    def test_an_empty_one_by_itself_is_refused(self, form, path, tmp_path):
         empty = tmp_path / "empty" / path.name
         empty.parent.mkdir()
         if path.is_dir():
             empty.mkdir()
         else:
             empty.touch()
-        refuses(empty)
+        refuses(form, empty)
 
     @pytest.mark.parametrize("part", [0.5, 0.93])
     def test_a_truncated_file_is_refused(self, form, path, part):
@@ -159,7 +163,7 @@ class ReaderConformance:
             file = path.with_suffix(".raw")
         whole = file.read_bytes()
         file.write_bytes(whole[: int(len(whole) * part)])
-        refuses(path)
+        refuses(form, path)
 
     def test_a_frame_costs_the_bytes_of_a_frame(self, form, tmp_path):
         if not Path("/proc/self/io").exists():
@@ -171,7 +175,7 @@ class ReaderConformance:
         noise = np.random.default_rng(3).integers(0, 250, shape).astype(truth.dtype)
         path = tmp_path / form.filename
         form.write(path, noise)
-        stack = open_stack(path)
+        stack = open_stack(path, **form.options)
         stack.frame(0)  # what is read once: headers, chunk indices, modules
         one = noise.nbytes // stack.n_frames
         before = _bytes_read()
@@ -184,7 +188,7 @@ class ReaderConformance:
         assert read <= 3 * (one * blocks + 66_000), f"{read} bytes for 3 frames of {one}"
 
     def test_removed_afterwards_says_which_file(self, form, path):
-        stack = open_stack(path)
+        stack = open_stack(path, **form.options)
         if path.is_dir():
             shutil.rmtree(path)
         elif os.name == "nt" and form.memory_mapped:

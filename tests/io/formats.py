@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ class Format:
     key: str | None = None
     whole: bool = False  # the format cannot be read frame by frame (a zip)
     memory_mapped: bool = False
+    options: dict = field(default_factory=dict)  # what the user has to say when opening
 
 
 def movie(dtype: str = "uint16", frames: int = FRAMES) -> np.ndarray:
@@ -431,7 +432,7 @@ FORMATS = (
         "a.h5",
         _py4dstem,
         scan,
-        [("scan_row", 0.2, "nm"), ("scan_col", 0.2, "nm"), ("row", 0.5, "1/nm"), ("col", 0.5, "1/nm")],
+        [("scan_row", 0.2, "nm"), ("scan_col", 0.2, "nm"), ("det_row", 0.5, "1/nm"), ("det_col", 0.5, "1/nm")],
     ),
     Format("nexus", "a.nxs", _nexus, movie, MOVIE),
     Format("hdf5", "a.h5", _hdf5, movie, PIXEL_MOVIE),
@@ -446,7 +447,7 @@ FORMATS = (
         "a.blo",
         _blockfile,
         lambda: np.ascontiguousarray(scan()[:, :, :, :ROWS]),
-        [("scan_row", 0.5, "nm"), ("scan_col", 0.5, "nm"), ("row", 2e5, "nm"), ("col", 2e5, "nm")],
+        [("scan_row", 0.5, "nm"), ("scan_col", 0.5, "nm"), ("det_row", 2e5, "nm"), ("det_col", 2e5, "nm")],
         extra=True,
     ),
     Format("hspy of hyperspy", "a.hspy", _hspy_by_hyperspys_library, movie, MOVIE, extra=True),
@@ -457,7 +458,8 @@ FORMATS = (
         _merlin,
         lambda: np.random.default_rng(7).integers(0, 60000, (11, 64, 64)).astype(">u2").astype(np.uint16),
         PIXEL_MOVIE,
-        extra=True,
+        memory_mapped=True,
+        options={"scan_shape": "movie"},
     ),
     Format("ripple", "a.rpl", _ripple, movie, MOVIE, extra=True),
 )

@@ -4,8 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from conformance import ReaderConformance, make
-from formats import FORMATS
+from conformance import ALL_FORMATS, ReaderConformance, make
 
 from atomscope.errors import AtomscopeError
 from atomscope.io import describe, open_stack
@@ -16,7 +15,7 @@ class TestReaders(ReaderConformance):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", FORMATS, ids=lambda f: f.name.replace(" ", "-"))
+@pytest.mark.parametrize("form", ALL_FORMATS, ids=lambda f: f.name.replace(" ", "-"))
 def test_random_damage_gives_errors_of_ours_or_numbers_never_anything_else(form, tmp_path, caplog):
     caplog.set_level(logging.CRITICAL)
     rng = np.random.default_rng(0)
@@ -35,8 +34,8 @@ def test_random_damage_gives_errors_of_ours_or_numbers_never_anything_else(form,
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                describe(path)
-                stack = open_stack(path)
+                describe(path, **form.options)
+                stack = open_stack(path, **form.options)
                 if stack.data.nbytes < 1e8:
                     for i in range(min(stack.n_frames, 20)):
                         stack.frame(i)

@@ -1,6 +1,6 @@
 """The nouns: what flows through atomscope. Frozen records and parameter classes, no algorithms."""
 
-from atomscope.data.axes import Axis, default_axes
+from atomscope.data.axes import Axis, axis_names, default_axes
 from atomscope.data.edges import Edges
 from atomscope.data.given import Given
 from atomscope.data.lazy import compute
@@ -29,6 +29,7 @@ __all__ = [
     "Sites",
     "Stack",
     "Structure",
+    "axis_names",
     "check_stop",
     "compute",
     "default_axes",

@@ -73,8 +73,22 @@ class Axis:
         return replace(self, scale=self.scale * factor, offset=self.offset * factor, unit=unit)
 
 
+#: Names of the axes by their number: an image, a movie, a scan of patterns, a series of scans.
+_NAMES = {
+    2: ("row", "col"),
+    3: ("frame", "row", "col"),
+    4: ("scan_row", "scan_col", "det_row", "det_col"),
+    5: ("frame", "scan_row", "scan_col", "det_row", "det_col"),
+}
+
+
+def axis_names(ndim: int) -> tuple[str, ...]:
+    """Return the names of the axes of an array that says nothing of them, navigation first."""
+    return _NAMES.get(ndim) or (*(f"axis_{i}" for i in range(ndim - 2)), "row", "col")
+
+
 def default_axes(ndim: int) -> tuple[Axis, ...]:
-    """Return pixel axes for an array of 2 (image), 3 (movie) or more axes.
+    """Return pixel axes for an array of 2 (image), 3 (movie), 4 (scan of patterns) or more axes.
 
     Raises
     ------
@@ -83,11 +97,4 @@ def default_axes(ndim: int) -> tuple[Axis, ...]:
     """
     if ndim < 2:
         raise ShapeError(f"wanted an array with at least 2 axes (row, col), got {ndim}")
-    navigation = {0: (), 1: ("frame",), 2: ("scan_row", "scan_col")}.get(
-        ndim - 2, tuple(f"axis_{i}" for i in range(ndim - 2))
-    )
-    return (
-        *(Axis(n, kind="navigation") for n in navigation),
-        Axis("row"),
-        Axis("col"),
-    )
+    return tuple(Axis(name, kind="navigation" if i < ndim - 2 else "signal") for i, name in enumerate(axis_names(ndim)))

@@ -10,14 +10,19 @@ from typing import Any
 import numpy as np
 
 from atomscope.data import Stack
+from atomscope.data.params import ScanFileParams
 from atomscope.errors import ChoiceNeededError, DamagedFileError, FileError, InputError, UnknownFormatError
-from atomscope.io.readers import READERS, DatasetInfo, Reader, extensions
+from atomscope.io.readers import RAW, READERS, DatasetInfo, Reader, extensions
+from atomscope.io.readers.fold import ScanReader, folded
+from atomscope.io.scan_shape import clues_of, guess_scan_shapes
 
 #: A Zarr of a million chunks is described without counting their bytes.
 _MANY_FILES = 20_000
+#: A movie of so many frames is told with the scans that it may be.
+_MAY_BE_A_SCAN = 256
 
 
-def open_stack(path: Any, *, key: str | None = None, reader: str | None = None) -> Stack:
+def open_stack(path: Any, *, key: str | None = None, reader: str | None = None, **scan: Any) -> Stack:
     """Open an image, a movie or a scan lazily: one frame is read when it is asked for.
 
     Parameters
@@ -29,11 +34,16 @@ def open_stack(path: Any, *, key: str | None = None, reader: str | None = None) 
         Which data set, for files that hold several.
     reader : str, optional
         Name of the reader, for files whose content does not tell (see ``reader_names()``).
+    **scan
+        Fields of :class:`~atomscope.data.params.ScanFileParams`: ``scan_shape``, ``flyback``, ``skip_frames`` and
+        ``truncated`` lay frames out as a scan; ``dtype``, ``frame_shape``, ``offset`` and ``gap`` say what a frame of
+        a raw file is.
 
     Returns
     -------
     Stack
-        Navigation axes first, then (row, col); lengths in nm, times in s; one chunk a frame.
+        Navigation axes first, then (row, col), or (det_row, det_col) of a scan; lengths in nm, times in s; one chunk
+        a frame.
 
     Raises
     ------
@@ -44,7 +54,10 @@ def open_stack(path: Any, *, key: str | None = None, reader: str | None = None) 
     DamagedFileError
         If it is empty, truncated or contradicts itself.
     ChoiceNeededError
-        If it holds several data sets and no ``key`` names one.
+        If it holds several data sets and no ``key`` names one; or if it holds frames of a scan and nothing says which:
+        its ``options`` are what can be said.
+    ShapeError
+        If its frames are not those of ``scan_shape``.
     MissingExtraError
         If the format needs a package that is not installed.
 
@@ -53,14 +66,31 @@ def open_stack(path: Any, *, key: str | None = None, reader: str | None = None) 
     CalibrationWarning
         If the calibration of the file makes no sense; the axis is then in pixels.
     """
+    params = ScanFileParams(**scan)
     if isinstance(path, Stack):
-        return path
+        return folded(path, params) if params.said else path
     if not isinstance(path, str | os.PathLike):
-        return _wrap(path, key)
+        stack = _wrap(path, key)
+        return folded(stack, params) if params.said else stack
     where = _existing(path)
-    if reader is not None:
-        return reader_named(reader).open(where, key)
-    return find_reader(where).open(where, key)
+    return _open(reader_named(reader) if reader is not None else _reader_for(where, params), where, key, params)
+
+
+def _reader_for(where: Path, params: ScanFileParams) -> Reader:
+    """Return the reader that takes the file; that of raw files when no other does and a frame is described."""
+    try:
+        return find_reader(where)
+    except UnknownFormatError:
+        if params.dtype is None or params.frame_shape is None or not where.is_file():
+            raise
+        return RAW
+
+
+def _open(reader: Reader, where: Path, key: str | None, params: ScanFileParams) -> Stack:
+    if isinstance(reader, ScanReader):
+        return reader.open_as(where, key, params)
+    stack = reader.open(where, key)
+    return folded(stack, params) if params.said else stack
 
 
 def _wrap(array: Any, key: str | None) -> Stack:
@@ -81,17 +111,20 @@ def list_datasets(path: str | os.PathLike[str], *, reader: str | None = None) ->
     return (reader_named(reader) if reader else find_reader(where)).list_datasets(where)
 
 
-def describe(path: str | os.PathLike[str], *, key: str | None = None, reader: str | None = None) -> dict[str, Any]:
-    """Return what a file holds, reading no pixels.
+def describe(
+    path: str | os.PathLike[str], *, key: str | None = None, reader: str | None = None, **scan: Any
+) -> dict[str, Any]:
+    """Return what a file holds, reading no pixels; ``**scan`` as :func:`open_stack` takes it.
 
     Returns
     -------
     dict
         JSON-able: ``path, reader, bytes, datasets`` and, when one data set can be told,
-        ``shape, dtype, axes, frames, frame_bytes, metadata``.
+        ``shape, dtype, axes, frames, frame_bytes, metadata``; else ``choices``. A movie of many frames may be a scan:
+        ``scan_shapes`` are likely ones.
     """
-    where = _existing(path)
-    chosen = reader_named(reader) if reader else find_reader(where)
+    where, params = _existing(path), ScanFileParams(**scan)
+    chosen = reader_named(reader) if reader else _reader_for(where, params)
     found = chosen.list_datasets(where)
     said: dict[str, Any] = {
         "path": str(where),
@@ -102,9 +135,11 @@ def describe(path: str | os.PathLike[str], *, key: str | None = None, reader: st
         ],
     }
     try:
-        stack = chosen.open(where, key)
+        stack = _open(chosen, where, key, params)
     except ChoiceNeededError as error:
         return {**said, "choices": error.choices}
+    if len(stack.navigation_shape) == 1 and stack.n_frames >= _MAY_BE_A_SCAN:
+        said["scan_shapes"] = [str(g) for g in guess_scan_shapes(stack.n_frames, clues_of(where), 5)]
     return {
         **said,
         "name": stack.name,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from atomscope.pipeline.recipe import Recipe
 
 
-def open(source: Any, *, key: str | None = None, reader: str | None = None) -> Stack:
+def open(source: Any, *, key: str | None = None, reader: str | None = None, **scan: Any) -> Stack:
     """Open a file, a folder or an array as a lazy, calibrated Stack.
 
     Parameters
@@ -27,6 +27,10 @@ def open(source: Any, *, key: str | None = None, reader: str | None = None) -> S
         Which data set, for files that hold several.
     reader : str, optional
         Name of the reader to use instead of the one that fits.
+    **scan
+        Fields of :class:`~atomscope.data.params.ScanFileParams`, for frames that are a scan and for raw files:
+        ``scan_shape=(rows, cols)``, ``flyback``, ``skip_frames``, ``truncated``, ``dtype``, ``frame_shape``,
+        ``offset``, ``gap``.
 
     Returns
     -------
@@ -35,12 +39,15 @@ def open(source: Any, *, key: str | None = None, reader: str | None = None) -> S
     Raises
     ------
     UnknownFormatError, DamagedFileError, ChoiceNeededError, MissingExtraError
-        If the file cannot be opened, or a choice must be made first.
+        If the file cannot be opened, or a choice must be made first; the ``options`` of ChoiceNeededError are
+        keywords for this function.
+    ShapeError
+        If the frames are not those of the scan shape; what would fit is named.
     """
-    if isinstance(source, (str, Path)):
+    if isinstance(source, (str, Path)) or scan:
         from atomscope import io
 
-        return io.open_stack(source, key=key, reader=reader)
+        return io.open_stack(source, key=key, reader=reader, **scan)
     return as_stack(source)
 
 
@@ -169,11 +176,11 @@ def save_image(image: Stack, path: str | Path, *, overwrite: bool = False) -> Pa
     return Path(io.write_image(image, Path(path), overwrite=overwrite))
 
 
-def describe(path: str | Path) -> dict[str, Any]:
-    """Say what is in a file without reading its pixels."""
+def describe(path: str | Path, **scan: Any) -> dict[str, Any]:
+    """Say what is in a file without reading its pixels; ``**scan`` as :func:`open` takes it."""
     from atomscope import io
 
-    return io.describe(Path(path))
+    return io.describe(Path(path), **scan)
 
 
 def simulate_to(

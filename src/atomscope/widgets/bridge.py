@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from atomscope.data import Axis, Sites, Stack
+from atomscope.data import Axis, Sites, Stack, axis_names
 from atomscope.data.axes import PIXEL
 from atomscope.data.columns import CORE, is_folded
 from atomscope.errors import InputError
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 #: The key of ``layer.metadata`` that is ours.
 KEY = "napari-atomscope"
 _UNITS = {"px": PIXEL, "": PIXEL, "dimensionless": PIXEL, "µm": "um", "μm": "um", "Å": "angstrom"}
-_NAMES = {1: (), 2: (), 3: ("frame",), 4: ("scan_row", "scan_col")}
 
 
 def axes_of(layer: Layer) -> tuple[Axis, ...]:
     """Return the calibrated axes of a layer: scale, unit, name."""
     ndim = layer.ndim
-    plain = (*_NAMES.get(ndim, tuple(f"axis_{i}" for i in range(ndim - 2))), "row", "col")[-ndim:]
+    plain = axis_names(max(ndim, 2))[-ndim:]
     axes = []
     for i in range(ndim):
         label = str(layer.axis_labels[i])

@@ -24,6 +24,7 @@ from atomscope.data.params.members import (
 from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
 from atomscope.data.params.scan import Detector, DPCParams, ProductParams, preset
+from atomscope.data.params.scan_file import ScanFileParams
 from atomscope.data.params.show import ClusterParams, ShowParams
 from atomscope.data.params.simulate import SimulateParams, SimulateScanParams
 from atomscope.data.params.structure import StructureParams
@@ -62,6 +63,7 @@ __all__ = [
     "PhyVAE",
     "ProductParams",
     "QualityParams",
+    "ScanFileParams",
     "SegmenterParams",
     "ShowParams",
     "SimulateParams",

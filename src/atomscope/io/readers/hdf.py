@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from atomscope.data import Stack
+from atomscope.data.params import ScanFileParams
 from atomscope.errors import MissingExtraError
-from atomscope.io.readers import hdf_layouts, velox
+from atomscope.io.readers import hdf_layouts, hdf_shards, velox
 from atomscope.io.readers.base import DatasetInfo, check_shape, head, lazy_stack, reading
 from atomscope.io.readers.blocks import ArrayFrames
 from atomscope.io.readers.choose import pick
+from atomscope.io.readers.fold import choose, folded
 from atomscope.io.readers.hdf_layouts import Found
 from atomscope.io.readers.layout import FileAxis, arrange
+from atomscope.io.scan_shape import clues_of, guess_scan_shapes
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -22,6 +25,7 @@ _LAYOUTS: tuple[Callable[[Any], list[Found]], ...] = (
     velox.images,
     hdf_layouts.hyperspy,
     hdf_layouts.emd,
+    hdf_shards.dectris,
     hdf_layouts.nexus,
     hdf_layouts.anything,
 )
@@ -41,6 +45,15 @@ class HdfReader:
         """Return what can be opened, best guess first."""
         with reading(path), _open(path) as file:
             return [f.info for f in _find(file)]
+
+    def open_as(self, path: Path, key: str | None, params: ScanFileParams) -> Stack:
+        """Open one data set lazily; frames of a detector that only takes scans are asked about."""
+        stack = self.open(path, key)
+        if stack.metadata.get("format") == "dectris" and params.scan_shape is None:
+            guesses = guess_scan_shapes(stack.n_frames, clues_of(path))
+            if guesses:
+                raise choose(path, stack.n_frames, guesses)
+        return folded(stack, params) if params.said else stack
 
     def open(self, path: Path, key: str | None = None) -> Stack:
         """Open one data set lazily."""

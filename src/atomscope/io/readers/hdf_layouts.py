@@ -125,7 +125,7 @@ def _calibrated(file: Any, path: str, axes: list[FileAxis]) -> list[FileAxis]:
     """Calibration of py4DSTEM, in ``metadatabundle/calibration``: R is the scan, Q the detector."""
     root = path.split("/", 1)[0]
     node = file.get(f"{root}/metadatabundle/calibration")
-    if node is None or len(axes) != 4:
+    if node is None or len(axes) < 4:
         return axes
 
     def value(name: str) -> Any:
@@ -136,9 +136,12 @@ def _calibrated(file: Any, path: str, axes: list[FileAxis]) -> list[FileAxis]:
 
     out = []
     for i, axis in enumerate(axes):
-        letter = "R" if i < 2 else "Q"
+        if i < len(axes) - 4:
+            out.append(axis)
+            continue
+        letter = "R" if i < len(axes) - 2 else "Q"
         size, unit = value(f"{letter}_pixel_size"), value(f"{letter}_pixel_units")
-        if size is not None and unit is not None and text(unit) != "pixels":
+        if isinstance(size, int | float) and unit is not None and text(unit) not in ("pixels", "_None"):
             axis = replace(axis, scale=float(size), unit=text(unit), offset=0.0)
         out.append(axis)
     return out

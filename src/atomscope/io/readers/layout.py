@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from atomscope.data import Axis, compute
-from atomscope.io.units import calibrated_axis, same_signal_unit
+from atomscope.io.units import calibrated_axis, normalise_unit, same_signal_unit
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,9 @@ class Layout:
 def arrange(told: Sequence[FileAxis], source: str = "") -> Layout:
     """Decide which axes are frames and which are rows and columns.
 
-    An image keeps its order. A spectrum image (two navigation axes, one signal axis) becomes a stack of maps, one per
-    energy; a line of spectra an image of position against energy; one spectrum an image of one row.
+    An image keeps its order. Of four axes the scan comes before the detector: when the units say that a file keeps them
+    the other way round, they are exchanged. A spectrum image (two navigation axes, one signal axis) becomes a stack of
+    maps, one per energy; a line of spectra an image of position against energy; one spectrum an image of one row.
     """
     n = len(told)
     signal = [i for i, a in enumerate(told) if a.navigate is False]
@@ -94,6 +95,8 @@ def arrange(told: Sequence[FileAxis], source: str = "") -> Layout:
         order = (navigation[0], signal[0])
     else:
         order = tuple(range(n))
+    if len(order) >= 4 and _detector_first(told, order):
+        order = (*order[:-4], *order[-2:], *order[-4:-2])
     if not order:
         row = Axis("spectrum")
         return Layout((), (row, _axis(told[0], _signal_name(told[0], "col"), "signal", source)))
@@ -103,9 +106,17 @@ def arrange(told: Sequence[FileAxis], source: str = "") -> Layout:
         for place, i in enumerate(order[:n_nav])
     ]
     axes = _distinct(axes)
-    for i, name in zip(order[n_nav:], ("row", "col"), strict=True):
+    scan = [a.name for a in axes[-2:]] == ["scan_row", "scan_col"]
+    for i, name in zip(order[n_nav:], ("det_row", "det_col") if scan else ("row", "col"), strict=True):
         axes.append(_axis(told[i], _signal_name(told[i], name), "signal", source))
     return Layout(order, same_signal_unit(axes, source))
+
+
+def _detector_first(told: Sequence[FileAxis], order: Sequence[int]) -> bool:
+    """Tell by the units: angles or reciprocal lengths where the scan should be, and lengths after them."""
+    units = [normalise_unit(told[i].unit) for i in order[-4:]]
+    kept = [u[0] if u is not None else "" for u in units]
+    return all(u in ("1/nm", "mrad", "deg") for u in kept[:2]) and kept[2:] == ["nm", "nm"]
 
 
 def _axis(told: FileAxis, name: str, kind: Any, source: str) -> Axis:
@@ -141,9 +152,9 @@ def _navigation_name(told: FileAxis, place: int, n_nav: int) -> str:
     known = _KNOWN.get(str(told.name).lower().replace("_", "") if len(str(told.name)) < 4 else str(told.name).lower())
     if n_nav == 1:
         return known or "frame"
-    if n_nav == 2 and known not in ("frame", "z", "channel"):
-        return ("scan_row", "scan_col")[place]
-    return known or str(told.name) or f"axis_{place}"
+    if n_nav in (2, 3) and place >= n_nav - 2 and known not in ("frame", "z", "channel"):
+        return ("scan_row", "scan_col")[place - n_nav + 2]
+    return known or str(told.name) or ("frame" if n_nav == 3 and place == 0 else f"axis_{place}")
 
 
 def _distinct(axes: list[Axis]) -> list[Axis]:

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from atomscope.data import Stack
+from atomscope.data.params import ScanFileParams
 from atomscope.errors import DamagedFileError, InputError
 from atomscope.io.readers.base import DatasetInfo, head, lazy_stack, reading
 from atomscope.io.readers.choose import pick
+from atomscope.io.readers.fold import Fold, fit
 
 _MAGIC = b"\x93NUMPY"
 
@@ -32,28 +34,46 @@ class NpyReader:
 
     def open(self, path: Path, key: str | None = None) -> Stack:
         """Open lazily; pixel axes, since the format has no calibration."""
+        return self.open_as(path, key, ScanFileParams())
+
+    def open_as(self, path: Path, key: str | None, params: ScanFileParams) -> Stack:
+        """Open lazily, with the frames laid out as a scan if that is asked for."""
         array = _map(path)
-        return lazy_stack(path, _Mapped(path, array), array.shape, array.dtype)
+        if params.raw:
+            raise InputError(f"{path}: says itself what a frame is; leave out {', '.join(params.raw)}")
+        fold = None if array.ndim < 3 else fit(path, int(np.prod(array.shape[:-2], dtype=np.int64)), params)
+        if fold is None:
+            return lazy_stack(path, _Mapped(path, array), array.shape, array.dtype)
+        shape = (*fold.shape, *array.shape[-2:])
+        metadata = {"opened": params.said}
+        return lazy_stack(path, _Mapped(path, _laid(array, fold), fold), shape, array.dtype, metadata=metadata)
 
 
 class _Mapped:
     """Reads a frame through a memory map that is made again after pickling."""
 
-    def __init__(self, path: Path, array: np.ndarray | None = None) -> None:
-        self.path = path
+    def __init__(self, path: Path, array: np.ndarray | None = None, fold: Fold | None = None) -> None:
+        self.path, self.fold = path, fold
         self._array = array
 
     @property
     def array(self) -> np.ndarray:
         if self._array is None:
-            self._array = _map(self.path)
+            array = _map(self.path)
+            self._array = array if self.fold is None else _laid(array, self.fold)
         return self._array
 
     def __call__(self, where: tuple[int, ...]) -> np.ndarray:
         return np.array(self.array[where])
 
-    def __reduce__(self) -> tuple[type, tuple[Path]]:
-        return _Mapped, (self.path,)
+    def __reduce__(self) -> tuple[type, tuple[Path, None, Fold | None]]:
+        return _Mapped, (self.path, None, self.fold)
+
+
+def _laid(array: np.ndarray, fold: Fold) -> np.ndarray:
+    """Return the mapped frames as a scan, without copying."""
+    frames = array if array.ndim == 3 else array.reshape(-1, *array.shape[-2:])
+    return fold.view(frames)
 
 
 def _map(path: Path) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The formats of the trade through RosettaSciIO: dm3, dm4, mib, blo, ser, emi, mrc and others.
+"""The formats of the trade through RosettaSciIO: dm3, dm4, blo, ser, emi, mrc and others.
 
 RosettaSciIO is GPL-3.0, an optional extra, and imported only when one of its files is opened.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from atomscope.io.readers.blocks import ArrayFrames
 from atomscope.io.readers.choose import pick
 from atomscope.io.readers.layout import FileAxis, Layout, arrange
 from atomscope.io.readers.ngff import hyperspy_axes
+from atomscope.io.units import normalise_unit
 
 #: name ending -> module of RosettaSciIO. Endings that only hold tables or logs are left out.
 _MODULES = {
     ".dm3": "digitalmicrograph",
     ".dm4": "digitalmicrograph",
-    ".mib": "quantumdetector",
     ".blo": "blockfile",
     ".ser": "tia",
     ".emi": "tia",
@@ -143,24 +144,7 @@ def _read(path: Path, chunks: tuple[int, ...] | None = None) -> list[dict[str, A
             raise DamagedFileError(f"{path}: its header makes no sense ({error})") from error
 
 
-def _check_merlin(path: Path) -> None:
-    """Look whether a Merlin file ends with a whole frame: the library reads the whole frames without a word."""
-    fields = head(path, 384).decode("ascii", "replace").split(",")
-    size = path.stat().st_size
-    try:
-        depth = {"U08": 1, "U16": 2, "U32": 4}[fields[6].strip()]
-        record = int(fields[2]) + int(fields[4]) * int(fields[5]) * depth
-    except (IndexError, KeyError, ValueError):
-        return  # a raw or unknown kind: the library decides
-    if size % record:
-        raise DamagedFileError(
-            f"{path}: truncated, {size} bytes are {size // record} frames of {record} bytes and a part of one"
-        )
-
-
 def _found(path: Path) -> list[tuple[DatasetInfo, dict[str, Any], Layout]]:
-    if path.suffix.lower() == ".mib":
-        _check_merlin(path)
     records = _read(path)
     found = []
     for i, record in enumerate(records):
@@ -178,7 +162,24 @@ def _axes(record: dict[str, Any], ndim: int) -> list[FileAxis]:
     told = record.get("axes") or []
     if len(told) != ndim:
         return [FileAxis(navigate=i < ndim - 2) for i in range(ndim)]
-    return hyperspy_axes(told)
+    axes = hyperspy_axes(told)
+    if ndim == 4 and _kept_detector_first(record, axes):
+        axes = [replace(a, navigate=i >= 2) for i, a in enumerate(axes)]
+    return axes
+
+
+def _kept_detector_first(record: dict[str, Any], axes: list[FileAxis]) -> bool:
+    """Tell a 4D scan of DigitalMicrograph that is kept as (detector, scan), which the library does not look at.
+
+    Newer scans say ``Data Order Swapped`` and have the scan first. Without it units decide, here or in ``arrange``;
+    without units, scans are kept detector first.
+    """
+    image = record.get("original_metadata", {}).get("ImageList", {}).get("TagGroup0", {})
+    about = image.get("ImageTags", {}).get("Meta Data", {})
+    if "Format" not in about or str(about.get("Data Order Swapped", "0")).lower() in ("1", "true"):
+        return False
+    units = [normalise_unit(a.unit) for a in axes]
+    return all(u is not None and u[0] == "pixel" for u in units)
 
 
 def _extract(record: dict[str, Any]) -> dict[str, Any]:
