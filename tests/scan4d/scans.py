@@ -4,6 +4,7 @@ import dask.array as da
 import h5py
 import numpy as np
 import zarr
+from zarr import codecs
 
 import atomscope as ats
 
@@ -33,10 +34,12 @@ def forms(folder):
         np.save(folder / "f.npy", np.asfortranarray(array))
         return ats.open(folder / "f.npy")
 
-    def zarrs(chunks, shards=None, name="z"):
+    def zarrs(chunks, shards=None, name="z", **options):
         def make(array):
             path = folder / f"{name}.zarr"
-            made = zarr.create_array(path, shape=array.shape, dtype=array.dtype, chunks=chunks, shards=shards)
+            made = zarr.create_array(
+                path, shape=array.shape, dtype=array.dtype, chunks=chunks, shards=shards, **options
+            )
             made[...] = array
             return ats.open(path)
 
@@ -74,6 +77,13 @@ def forms(folder):
         "zarr blocks": zarrs((3, 4, 15, 12), name="b"),
         "zarr square": zarrs((4, 4, 4, 4), name="c"),
         "zarr shards": zarrs((1, 1, 5, 4), (2, 3, 15, 12), name="d"),
+        "zarr blosc": zarrs((2, 9, 8, 5), name="e", compressors=codecs.BloscCodec(cname="lz4")),
+        "zarr blosc shards": zarrs((1, 2, 15, 12), (7, 4, 15, 12), name="f", compressors=codecs.BloscCodec()),
+        "zarr gzip": zarrs((7, 2, 15, 6), name="g", compressors=codecs.GzipCodec()),
+        "zarr bare": zarrs((7, 2, 15, 6), name="h", compressors=None),
+        "zarr checked": zarrs((7, 2, 15, 6), name="i", compressors=(codecs.ZstdCodec(), codecs.Crc32cCodec())),
+        "zarr 2": zarrs((3, 3, 15, 12), name="j", zarr_format=2),
+        "zarr 2 fortran": zarrs((3, 3, 15, 12), name="k", zarr_format=2, order="F"),
         "zarr array": array_of_zarr,
         "hdf contiguous": hdf(),
         "hdf chunked": hdf(chunks=(2, 2, 7, 5)),

@@ -161,6 +161,11 @@ class Stack:
         return array if isinstance(array, np.ndarray) and array.shape == self.shape else None
 
     @property
+    def derived(self) -> bool:
+        """Whether the array was computed from something else, so that the source does not say what it is."""
+        return getattr(self.data, _SOURCE, None) is None
+
+    @property
     def stored_chunks(self) -> tuple[int, ...]:
         """What is best read at once, as a size along each axis: chunks of the file, of dask, or single frames."""
         source = getattr(self.data, _SOURCE, None)

@@ -70,6 +70,7 @@ from atomscope.pipeline.samples import list_samples, open_sample, sample_scan
 from atomscope.pipeline.scales import Level, Scales, encode_scales, fit_scales, load_scales
 from atomscope.pipeline.scan import bright_disk, pattern, radial_profile, virtual_image
 from atomscope.pipeline.scan_fields import CentreOfMass, ScanField, center_of_mass, dpc, icom
+from atomscope.pipeline.scan_products import ScanProducts, scan_products
 from atomscope.pipeline.show import (
     comparison_layers,
     dot_size,
@@ -109,6 +110,7 @@ __all__ = [
     "Recipe",
     "Scales",
     "ScanField",
+    "ScanProducts",
     "Step",
     "TrainParams",
     "activation_layer",
@@ -202,6 +204,7 @@ __all__ = [
     "save_structure",
     "save_table",
     "save_wall_net",
+    "scan_products",
     "side_by_side",
     "simulate_scan_to",
     "simulate_to",

@@ -2,22 +2,26 @@
 
 from atomscope.scan4d.corrections import Corrections
 from atomscope.scan4d.disk import Disk, bright_disk
+from atomscope.scan4d.dragged import DetectorFirst
 from atomscope.scan4d.field import Field, curl_part, divergence_and_curl, field_of, turned
 from atomscope.scan4d.integrate import potential
 from atomscope.scan4d.job import Job, Outcome
 from atomscope.scan4d.masks import as_weights, centre_of, detector_mask, pattern_centre, radii
 from atomscope.scan4d.moments import Moments, centre_of_mass, moment_masks
 from atomscope.scan4d.patterns import pattern_of, radial_profile, sampled_mean
+from atomscope.scan4d.products import Products, make_products, ring_labels
 from atomscope.scan4d.run import run
 from atomscope.scan4d.virtual import virtual_images, weights_of
 
 __all__ = [
     "Corrections",
+    "DetectorFirst",
     "Disk",
     "Field",
     "Job",
     "Moments",
     "Outcome",
+    "Products",
     "as_weights",
     "bright_disk",
     "centre_of",
@@ -26,12 +30,14 @@ __all__ = [
     "detector_mask",
     "divergence_and_curl",
     "field_of",
+    "make_products",
     "moment_masks",
     "pattern_centre",
     "pattern_of",
     "potential",
     "radial_profile",
     "radii",
+    "ring_labels",
     "run",
     "sampled_mean",
     "turned",

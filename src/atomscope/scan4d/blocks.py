@@ -9,8 +9,8 @@ import numpy as np
 
 from atomscope.data import Stack
 
-#: Bytes of a block of single frames or small chunks; large ones are a block each.
-_BLOCK = 16 * 2**20
+#: Bytes of a block that is mapped into memory, and of one of small chunks; larger chunks are a block each.
+_BLOCK, _CHUNKS = 16 * 2**20, 4 * 2**20
 #: A chunk of patterns is read in windows of the detector when it has more bytes than this.
 _LARGEST = 128 * 2**20
 
@@ -69,7 +69,8 @@ def plan(stack: Stack, window: tuple[slice, slice], over: np.ndarray | None = No
     else:
         chunks = (*unit, *stack.frame_shape)
     pixels = max((w[0].stop - w[0].start) * (w[1].stop - w[1].start) for w in windows)
-    step = _grown(unit, navigation, max(1, _BLOCK // max(1, pixels * item)))
+    size = _BLOCK if stack.mapped is not None else _CHUNKS
+    step = _grown(unit, navigation, max(1, size // max(1, pixels * item)))
     blocks = []
     for corner in itertools.product(*(range(0, n, s) for n, s in zip(navigation, step, strict=True))):
         where = tuple(slice(c, min(c + s, n)) for c, s, n in zip(corner, step, navigation, strict=True))

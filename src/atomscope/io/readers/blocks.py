@@ -69,11 +69,13 @@ class ArrayFrames:
         order = self.layout.order
         if not order:
             return self.layout.frame(self.array, ())[index]
-        where: list[Any] = [0] * (self.layout.ndim or len(order))
+        read = getattr(self.array, "block", None)
+        where: list[Any] = [slice(0, 1)] * (self.layout.ndim or len(order))
         for axis, part in zip(order, index, strict=True):
             where[axis] = part
-        kept = sorted(order)
-        return compute(self.array[tuple(where)]).transpose([kept.index(axis) for axis in order])
+        got = compute(self.array[tuple(where)]) if read is None else read(tuple(where))
+        left_out = [axis for axis in range(got.ndim) if axis not in order]
+        return got.transpose([*order, *left_out]).reshape([got.shape[axis] for axis in order])
 
     def __call__(self, where: tuple[int, ...]) -> np.ndarray:
         """Return the frame at the navigation indices ``where``, shape (rows, cols)."""

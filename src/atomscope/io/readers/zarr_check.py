@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from atomscope.errors import DamagedFileError
+from atomscope.io.readers.zarr_direct import DirectZarr
 
 #: A Blosc buffer starts with 16 bytes, the last four of which are its own length (little-endian).
 _BLOSC_HEADER = 16
@@ -28,6 +29,7 @@ class CheckedZarr:
         self.shape, self.dtype, self.chunks = tuple(array.shape), array.dtype, tuple(array.chunks)
         self.shards = getattr(array, "shards", None)
         root = getattr(array.store, "root", None)
+        self.direct = DirectZarr.of(array)
         self.folder = Path(root) / array.path if root is not None and _ends_in_blosc(array) else None
 
     def __call__(self) -> CheckedZarr:
@@ -36,6 +38,10 @@ class CheckedZarr:
 
     def __reduce__(self) -> tuple[type, tuple[Any]]:
         return CheckedZarr, (self.array,)
+
+    def block(self, index: tuple[slice, ...]) -> Any:
+        """Return a block: a slice per axis. Chunks are decoded in the calling thread where that can be done."""
+        return self[index] if self.direct is None else self.direct.read(index)
 
     def __getitem__(self, index: Any) -> Any:
         if self.folder is not None:
