@@ -70,7 +70,17 @@ from atomscope.pipeline.samples import list_samples, open_sample, sample_scan
 from atomscope.pipeline.scales import Level, Scales, encode_scales, fit_scales, load_scales
 from atomscope.pipeline.scan import bright_disk, pattern, radial_profile, virtual_image
 from atomscope.pipeline.scan_fields import CentreOfMass, ScanField, center_of_mass, dpc, icom
+from atomscope.pipeline.scan_live import Beam, LiveScan, Quick
 from atomscope.pipeline.scan_products import ScanProducts, scan_products
+from atomscope.pipeline.scan_show import (
+    color_wheel,
+    colors_of,
+    field_layer,
+    rescaled,
+    robust_limits,
+    scan_layer,
+    scan_picture,
+)
 from atomscope.pipeline.show import (
     comparison_layers,
     dot_size,
@@ -105,8 +115,11 @@ from atomscope.pipeline.walls import (
 
 __all__ = [
     "STEPS",
+    "Beam",
     "CentreOfMass",
     "Level",
+    "LiveScan",
+    "Quick",
     "Recipe",
     "Scales",
     "ScanField",
@@ -122,6 +135,8 @@ __all__ = [
     "channels",
     "class_lines",
     "cluster",
+    "color_wheel",
+    "colors_of",
     "compare",
     "comparison_layers",
     "component_layers",
@@ -143,6 +158,7 @@ __all__ = [
     "encode_scales",
     "estimate_patches",
     "export_onnx",
+    "field_layer",
     "find_atoms",
     "find_in_frame",
     "find_particles",
@@ -191,6 +207,8 @@ __all__ = [
     "readable",
     "recolor",
     "reliability",
+    "rescaled",
+    "robust_limits",
     "run_recipe",
     "sample_scan",
     "save",
@@ -204,6 +222,8 @@ __all__ = [
     "save_structure",
     "save_table",
     "save_wall_net",
+    "scan_layer",
+    "scan_picture",
     "scan_products",
     "side_by_side",
     "simulate_scan_to",
