@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from atomscope import pipeline
 from atomscope.data import Stack
@@ -83,6 +83,8 @@ def _number(tip: str) -> QDoubleSpinBox:
     box.setKeyboardTracking(False)
     box.setDecimals(2)
     box.setSingleStep(0.5)
+    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    box.setMinimumWidth(60)
     box.setToolTip(tip)
     box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     return box

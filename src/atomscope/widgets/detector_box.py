@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QMenu,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -63,11 +64,13 @@ class DetectorBox(QWidget):
         row.setSpacing(4)
         self.presets = {name: button(name, _TIPS[name], _telling(self.preset_wanted, name)) for name in PRESETS}
         for push in self.presets.values():
-            push.setMinimumWidth(36)
+            push.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            push.setMinimumWidth(40)
             row.addWidget(push, 1)
         self.add_button = QToolButton()
         self.add_button.setText("Add")
         self.add_button.setToolTip("Another detector, of any shape.")
+        self.add_button.setMinimumWidth(52)
         self.add_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self.add_button)
         for shape in SIZES:

@@ -171,5 +171,5 @@ def told(placed: Placed, unit: str, scale: float) -> str:
     if d.shape == "rectangle":
         return f"{both(d.height, d.width, between=' × ')}; {at}"
     radii = both(0.0 if d.shape == "disk" else d.inner, d.outer)
-    turn = f"; {d.start_deg:.0f}° to {d.start_deg + d.span_deg:.0f}°" if d.shape == "segment" else ""
+    turn = f"; {d.span_deg:.0f}° from {d.start_deg:.0f}°" if d.shape == "segment" else ""
     return f"{radii}{turn}; {at}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 SCALES = ("log", "sqrt", "linear", "gamma")
 COLOUR_MAPS = ("inferno", "gray", "viridis", "magma", "plasma", "turbo", "gray_r")
@@ -28,17 +28,20 @@ class PatternTone(QWidget):
         self.colours_box = QComboBox()
         self.colours_box.addItems(list(COLOUR_MAPS))
         self.colours_box.setToolTip("Colours of the pattern.")
-        for one in (self.scale_box, self.gamma_box, self.colours_box):
-            row.addWidget(one)
-        row.addStretch(1)
+        for box in (self.scale_box, self.colours_box):
+            box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            box.setMinimumWidth(56)
+        row.addWidget(self.scale_box, 3)
+        row.addWidget(self.gamma_box)
+        row.addWidget(self.colours_box, 4)
         row.addWidget(self.low_box)
         row.addWidget(QLabel("to"))
         row.addWidget(self.high_box)
         row.addWidget(QLabel("%"))
         self.scale_box.currentTextChanged.connect(self._tell)
         self.colours_box.currentTextChanged.connect(self._tell)
-        for box in (self.gamma_box, self.low_box, self.high_box):
-            box.valueChanged.connect(self._tell)
+        for number in (self.gamma_box, self.low_box, self.high_box):
+            number.valueChanged.connect(self._tell)
         self._tell()
 
     @property
@@ -60,6 +63,7 @@ def _number(value: float, low: float, high: float, tip: str, step: float = 1.0) 
     box.setValue(value)
     box.setToolTip(tip)
     box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
-    box.setFixedWidth(48)
+    box.setStyleSheet("QDoubleSpinBox { min-width: 30px; padding: 1px; }")
+    box.setFixedWidth(40)
     box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     return box

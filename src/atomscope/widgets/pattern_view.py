@@ -36,6 +36,7 @@ class PatternView(pg.GraphicsLayoutWidget):
         self.setBackground(None)
         self.setFrameShape(self.Shape.NoFrame)
         self.setFixedHeight(300)
+        self.setMinimumWidth(200)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.ci.layout.setContentsMargins(0, 0, 0, 0)
         self.box = self.addViewBox(lockAspect=True, invertY=True, enableMenu=False)
@@ -49,6 +50,8 @@ class PatternView(pg.GraphicsLayoutWidget):
         self._scale, self._gamma = "log", 0.5
         self._percentiles = (1.0, 99.9)
         self._shape: tuple[int, int] | None = None
+        self._zoomed = False
+        self.box.sigRangeChangedManually.connect(self._was_zoomed)
         self.scene().sigMouseMoved.connect(self._moved)
         self.set_colours("inferno")
         tone.follow(self, lambda: None)
@@ -66,9 +69,16 @@ class PatternView(pg.GraphicsLayoutWidget):
             self._draw()
             self.image.setRect(QRectF(-0.5, -0.5, cols, rows))
             self.box.setLimits(xMin=-cols, xMax=2 * cols, yMin=-rows, yMax=2 * rows)
-            self.box.setRange(QRectF(-0.5, -0.5, cols, rows), padding=0.02)
+            self.show_all()
             return
         self._draw()
+
+    def show_all(self) -> None:
+        """Show the whole pattern."""
+        self._zoomed = False
+        if self._shape is not None:
+            rows, cols = self._shape
+            self.box.setRange(QRectF(-0.5, -0.5, cols, rows), padding=0.02)
 
     def set_scale(self, scale: str, gamma: float, percentiles: tuple[float, float]) -> None:
         """Choose how numbers become brightness."""
@@ -98,6 +108,23 @@ class PatternView(pg.GraphicsLayoutWidget):
         row, col = round(at.y()), round(at.x())
         inside = 0 <= row < self._shape[0] and 0 <= col < self._shape[1]
         self.hovered.emit((row, col) if inside else None)
+
+    def resizeEvent(self, event: Any) -> None:
+        """Be as high as wide, within bounds."""
+        super().resizeEvent(event)
+        height = max(240, min(460, self.width()))
+        if hasattr(self, "box") and height != self.height():
+            self.setFixedHeight(height)
+        if hasattr(self, "_zoomed") and not self._zoomed:
+            self.show_all()
+
+    def _was_zoomed(self, *_: Any) -> None:
+        self._zoomed = True
+
+    def mouseDoubleClickEvent(self, event: Any) -> None:
+        """Show the whole pattern again."""
+        super().mouseDoubleClickEvent(event)
+        self.show_all()
 
     def leaveEvent(self, event: Any) -> None:
         """Say that the pointer left."""

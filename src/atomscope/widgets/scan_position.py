@@ -12,12 +12,13 @@ import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QWidget
 
-from atomscope.widgets.bridge import KEY, note_of, placement
+from atomscope.widgets.bridge import note_of
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.lifeline import Lifeline
 from atomscope.widgets.linking import SelectionLink
 from atomscope.widgets.overlay import is_points
 from atomscope.widgets.panel import button
+from atomscope.widgets.scan_marks import add_marker, add_region, map_shape
 
 CURSOR, MARKER, REGION, SITES, MEAN, MAX = (
     "Position under the cursor",
@@ -35,7 +36,6 @@ MODES = {
     MEAN: "The mean of all patterns.",
     MAX: "The largest value that each pixel has anywhere.",
 }
-_COLOUR = "#ff9f1c"
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class ScanPosition(QWidget):
         count = min(layer.ndim, len(world))
         point[-count:] = np.asarray(world, float)[-count:]
         row, col = np.rint(np.asarray(layer.world_to_data(point), float)[-2:]).astype(int)
-        rows, cols = layer.data.shape[-2:] if not layer.rgb else layer.data.shape[-3:-1]
+        rows, cols = map_shape(layer)
         return (int(row), int(col)) if 0 <= row < rows and 0 <= col < cols else None
 
     def _cursor_moved(self, event: Any = None) -> None:
@@ -177,7 +177,7 @@ class ScanPosition(QWidget):
         layer = self._map_layer()
         if layer is None:
             return
-        size = layer.data.shape[-2:] if not layer.rgb else layer.data.shape[-3:-1]
+        size = map_shape(layer)
         at = self.at or (size[0] // 2, size[1] // 2)
         self.mark((int(np.clip(at[0] + rows, 0, size[0] - 1)), int(np.clip(at[1] + cols, 0, size[1] - 1))))
 
@@ -185,25 +185,14 @@ class ScanPosition(QWidget):
         layer = self._map_layer()
         if layer is None or self.at is None:
             return
-        if self._marker is None or self._marker not in self._viewer.layers:
-            self._marker = self._add(
-                "add_points",
-                np.array([self.at], float),
-                layer,
-                name="scan position",
-                symbol="cross",
-                size=5,
-                face_color=_COLOUR,
-                border_color="black",
-                canvas_size_limits=(18, 18),
-                metadata={KEY: {"kind": "marks"}},
-            )
-            self._marker.events.data.connect(self._marker_moved)
-            return
         self._quiet = True
         try:
-            self._marker.selected_data = set()
-            self._marker.data = np.array([self.at], float)
+            if self._marker is not None and self._marker in self._viewer.layers:
+                self._marker.selected_data = set()
+                self._marker.data = np.array([self.at], float)
+            else:
+                self._marker = add_marker(self._viewer, layer, self.at)
+                self._marker.events.data.connect(self._marker_moved)
         finally:
             self._quiet = False
 
@@ -229,22 +218,15 @@ class ScanPosition(QWidget):
         layer = self._map_layer()
         if layer is None or (self._region is not None and self._region in self._viewer.layers):
             return
-        rows, cols = (n for n in (layer.data.shape[-2:] if not layer.rgb else layer.data.shape[-3:-1]))
-        low, high = np.array([0.4 * rows, 0.4 * cols]), np.array([0.6 * rows, 0.6 * cols])
-        self._region = self._add(
-            "add_shapes",
-            [np.stack([low, high])],
-            layer,
-            shape_type="rectangle",
-            name="region of the scan",
-            face_color="#ff9f1c30",
-            edge_color=_COLOUR,
-            edge_width=max(0.3, 0.008 * min(rows, cols)),
-            metadata={KEY: {"kind": "regions"}},
-        )
+        self._region = add_region(self._viewer, layer, map_shape(layer))
         self._region.events.data.connect(self._tell)
-        self._viewer.layers.selection.active = self._region
-        self._region.mode = "select"
+
+    def raise_up(self) -> None:
+        """Let the marker and the regions lie over all images."""
+        layers = self._viewer.layers
+        for one in (self._region, self._marker):
+            if one is not None and one in layers and layers.index(one) < len(layers) - 1:
+                layers.move(layers.index(one), len(layers))
 
     def _region_mask(self, shape: tuple[int, int]) -> np.ndarray | None:
         if self._region is None or self._region not in self._viewer.layers or not len(self._region.data):
@@ -287,17 +269,6 @@ class ScanPosition(QWidget):
     def _tell(self, *_: Any) -> None:
         if self.mode == REGION and self._awake():
             self.changed.emit()
-
-    def _add(self, how: str, data: Any, image: Any, **kwargs: Any) -> Any:
-        """Add a layer of two axes on the image, leaving the selection as it is."""
-        chosen, active = list(self._viewer.layers.selection), self._viewer.layers.selection.active
-        place = {k: v for k, v in placement(image).items() if image.ndim == 2 or k in ("scale", "translate", "units")}
-        if image.ndim > 2:
-            place = {k: tuple(v)[-2:] for k, v in place.items()}
-        layer = getattr(self._viewer, how)(data, **kwargs, **place)
-        self._viewer.layers.selection = chosen
-        self._viewer.layers.selection.active = active
-        return layer
 
 
 def _can_be_sites(layer: Any) -> bool:
