@@ -26,7 +26,8 @@ class ScanPanel(Panel):
     """
 
     def __init__(self, napari_viewer: Any, parent: Any = None) -> None:
-        super().__init__(napari_viewer, parent)
+        # napari hands widgets a proxy, whose layers are never the same objects twice
+        super().__init__(getattr(napari_viewer, "__wrapped__", napari_viewer), parent)
         self.sessions: list[Session] = []
         #: The scan that is looked at, and its number in a series.
         self.session: Session | None = None
