@@ -73,29 +73,38 @@ class Coarse:
 
     def _look(self, stack: Stack, grids: list[np.ndarray], may_end: bool, should_stop: ShouldStop | None) -> bool:
         where = np.stack(np.meshgrid(*grids, indexing="ij"), -1).reshape(-1, len(grids))
+        order = np.ravel_multi_index(tuple(where.T), self.navigation)
         total, seen = np.zeros(self.frame_shape), np.zeros(self.frame_shape)
         cube = None
-        for i, index in enumerate(np.ravel_multi_index(tuple(where.T), self.navigation)):
+        for start in range(0, len(order), len(grids[-1])):  # a row of the scan at a time
             check_stop(should_stop)
             if may_end and time.monotonic() > self._end:
                 return False
-            frame = stack.frame(int(index)).astype(np.float64)
-            good = np.isfinite(frame)
-            frame = np.where(good, frame, 0.0)
-            total += frame
-            seen += good
-            binned = self._binned(frame).reshape(-1)
+            part = slice(start, start + len(grids[-1]))
+            frames = np.stack([stack.frame(int(i)) for i in order[part]])
+            if frames.dtype.kind == "f":
+                good = np.isfinite(frames)
+                frames = np.where(good, frames, 0)
+                seen += good.sum(0)
+            else:
+                seen += len(frames)
+            total += frames.sum(0, dtype=np.float64)
+            binned = self._binned(frames)
             if cube is None:
-                cube = np.empty((len(where), binned.size), np.float32)
-            cube[i] = binned
+                cube = np.empty((len(order), binned[0].size), np.float32)
+            cube[part] = binned.reshape(len(frames), -1)
         assert cube is not None
         self._cube, self._grids = cube, grids
         self.mean = np.where(seen > 0, total / np.maximum(seen, 1), np.nan)
         return True
 
     def _binned(self, values: np.ndarray) -> np.ndarray:
+        """Return the sums of squares of pixels, shape (..., rows, cols)."""
         if self._bin == 1:
             return values
-        shape = [-(-n // self._bin) for n in values.shape]
-        padded = np.pad(values, [(0, s * self._bin - n) for s, n in zip(shape, values.shape, strict=True)])
-        return np.asarray(padded.reshape(shape[0], self._bin, shape[1], self._bin).sum((1, 3)))
+        shape = [-(-n // self._bin) for n in values.shape[-2:]]
+        pad = [(0, 0)] * (values.ndim - 2) + [
+            (0, s * self._bin - n) for s, n in zip(shape, values.shape[-2:], strict=True)
+        ]
+        parts = np.pad(values, pad).reshape(*values.shape[:-2], shape[0], self._bin, shape[1], self._bin)
+        return np.asarray(parts.sum((-3, -1), dtype=np.float64))

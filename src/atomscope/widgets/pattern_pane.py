@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from atomscope.data.params import Detector
@@ -52,6 +52,12 @@ class PatternPane(QWidget):
         self.profile = ProfilePlot()
         self.profile.setToolTip("Mean intensity over the distance from the beam. The band is the detector: drag it.")
         column.addWidget(self.profile)
+        self._profile: Any = None
+        self._profile_scale = 1.0
+        self._profile_timer = QTimer(self)  # a plot takes as long to draw as the pattern: ten a second will do
+        self._profile_timer.setSingleShot(True)
+        self._profile_timer.setInterval(100)
+        self._profile_timer.timeout.connect(self._show_profile)
         self.tone.changed.connect(self._toned)
         self.view.hovered.connect(self._hovered)
         self.view.nudged.connect(self._nudged)
@@ -78,7 +84,7 @@ class PatternPane(QWidget):
         if session is not self._session:
             self.view.show_pattern(None)
             self.title.setText("")
-        self._session = session
+        self._session, self._profile = session, None
         self.profile.setVisible(session is not None)
         if session is not None:
             self.refresh()
@@ -114,13 +120,20 @@ class PatternPane(QWidget):
         square = row.unit != col.unit or not col.calibrated
         self.view.show_pattern(pattern, (1.0, 1.0) if square else (row.scale, col.scale))
         self.title.setText(title)
+        self._profile = profile
+        if not self._profile_timer.isActive():
+            self._profile_timer.start()
+
+    def _show_profile(self) -> None:
+        session, profile = self._session, self._profile
+        if session is None or profile is None:
+            return
+        col = session.stack.pixel_axes[1]
         unit = next((u for n, u in (("radius_mrad", "mrad"), ("radius_per_nm", "1/nm")) if n in profile), "px")
         name = {"mrad": "radius_mrad", "1/nm": "radius_per_nm"}.get(unit, "radius_px")
         self.profile.show_profile(profile[name].to_numpy(), profile["intensity"].to_numpy(), unit)
         self._profile_scale = col.scale if unit != "px" else 1.0
         self._show_band()
-
-    _profile_scale = 1.0
 
     def _per_axis(self) -> float:
         """Return the length of a step of the profile's axis for one unit of a detector."""

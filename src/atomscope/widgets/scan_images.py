@@ -54,11 +54,11 @@ class ScanImages(QObject):
         """Show a detector that is being changed."""
         self._rest.stop()
         self.runner.drop()
-        self._ask(session, frame, [entry])
+        self._ask(session, frame, [entry], resting=False)
 
     def refresh(self, session: Session, frame: int, entries: list[Entry] | None = None) -> None:
         """Show detectors as well as they can be now, all when none are named; then exactly."""
-        self._ask(session, frame, list(session.entries) if entries is None else entries)
+        self._ask(session, frame, list(session.entries) if entries is None else entries, resting=True)
         self._rest.start()
 
     def settle(self) -> None:
@@ -79,31 +79,31 @@ class ScanImages(QObject):
         there = entry.values[frame] if session.series else entry.values
         session.show(self._viewer, entry, frame, np.where(np.isfinite(image), image, there), False)
 
-    def _ask(self, session: Session, frame: int, entries: list[Entry]) -> None:
+    def _ask(self, session: Session, frame: int, entries: list[Entry], resting: bool) -> None:
         self._of = (session, frame)
         scan = session.scan(frame)
         wanted = [(entry, entry.detector) for entry in entries]
 
         def work() -> Any:
-            return session, frame, [(entry, detector, scan.quick(detector)) for entry, detector in wanted]
+            return session, frame, resting, [(entry, detector, scan.quick(detector)) for entry, detector in wanted]
 
         self._quick.ask(work)
 
     def _take(self, value: Any) -> None:
-        session, frame, images = value
+        session, frame, resting, images = value
         for entry, detector, quick in images:
             if quick is not None:
-                self._show(session, frame, entry, detector, quick.image, quick.exact)
+                self._show(session, frame, entry, detector, quick, resting)
 
     def _show(
-        self, session: Session, frame: int, entry: Entry, detector: Detector, image: np.ndarray, exact: bool
+        self, session: Session, frame: int, entry: Entry, detector: Detector, made: pipeline.Quick, resting: bool
     ) -> None:
         """Show an image, unless its detector was removed, or a better one is there."""
         now = entry.detector == detector
-        if entry not in session.entries or (frame in entry.exact and now and not exact):
+        if entry not in session.entries or (frame in entry.exact and now and not made.exact):
             return
         new = entry.layer is None
-        session.show(self._viewer, entry, frame, image, exact and now)
+        session.show(self._viewer, entry, frame, made.image, made.exact and now, resting)
         if new:
             self.made.emit(entry.layer)
 
@@ -114,6 +114,9 @@ class ScanImages(QObject):
             self._rest.start()
             return
         session, frame = self._of
+        for entry in session.entries:
+            if entry.layer is not None and frame in entry.exact:
+                entry.layer.refresh(extent=False, highlight=False)  # its thumbnail
         wanted = [(e, e.detector) for e in session.entries if frame not in e.exact]
         if not wanted or session.scan(frame).products is None:
             return
@@ -130,7 +133,7 @@ class ScanImages(QObject):
                     there = entry.values[frame] if session.series else entry.values
                     values = np.where(np.isfinite(values), values, there)
                 if entry.detector == detector:
-                    self._show(session, frame, entry, detector, values, exact)
+                    self._show(session, frame, entry, detector, pipeline.Quick(values, exact), True)
 
         def reports(batch: list[Progress]) -> None:
             last = next((p.payload for p in reversed(batch) if p.payload is not None), None)

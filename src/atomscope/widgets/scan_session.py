@@ -166,8 +166,11 @@ class Session:
         first = [entry.layer] if entry is not None else []
         return next((one for one in [*first, *self.layers()] if one is not None and one in viewer.layers), None)
 
-    def show(self, viewer: Any, entry: Entry, frame: int, image: np.ndarray, exact: bool) -> None:
-        """Put an image of a detector into its layer, which is made if there is none."""
+    def show(self, viewer: Any, entry: Entry, frame: int, image: np.ndarray, exact: bool, resting: bool = True) -> None:
+        """Put an image of a detector into its layer, which is made if there is none.
+
+        While its detector is not ``resting`` the thumbnail of the layer is left as it is.
+        """
         shape = self.stack.navigation_shape
         if entry.values is None:
             entry.values = np.full(shape, np.nan, np.float32)
@@ -191,6 +194,7 @@ class Session:
             if limits[0] < low or limits[1] > high or (limits[1] - limits[0]) < 0.02 * (high - low):
                 spare = limits[1] - limits[0]
                 entry.layer.contrast_limits_range = (limits[0] - spare, limits[1] + spare)
-            entry.layer.contrast_limits = limits
-            entry.limits = tuple(entry.layer.contrast_limits)
-        entry.layer.refresh(extent=False)
+            if resting or not np.allclose(limits, entry.layer.contrast_limits, atol=0.02 * (limits[1] - limits[0])):
+                entry.layer.contrast_limits = limits
+                entry.limits = tuple(entry.layer.contrast_limits)
+        entry.layer.refresh(extent=False, highlight=False, thumbnail=resting)
