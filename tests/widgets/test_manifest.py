@@ -44,6 +44,7 @@ def test_the_docks_are_there():
         "Defects without labels",
         "Particles",
         "Walls",
+        "4D-STEM",
         "Quality",
         "Runs",
     ]
@@ -69,7 +70,7 @@ def test_the_docks_do_not_load_torch():
     code = (
         "import sys\n"
         "from atomscope.widgets import candidates, extract_patches, find_atoms, latent_explorer, particles, quality\n"
-        "from atomscope.widgets import runs, structure, teach, train_rvae, walls\n"
+        "from atomscope.widgets import runs, scan_navigator, structure, teach, train_rvae, walls\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from atomscope.data.axes import Axis, default_axes
 from atomscope.data.lazy import compute
+from atomscope.data.part import Part
 from atomscope.errors import InputError, ShapeError
 
 _SOURCE = "_atomscope_source"
@@ -194,6 +195,27 @@ class Stack:
             return compute(self.data[index])
         read = getattr(source, "block", None)
         return np.asarray(source[index] if read is None else read(index))
+
+    def part(self, index: int) -> Stack:
+        """Return one item of the first axis: a scan of a series, read the way the series is.
+
+        Raises
+        ------
+        InputError
+            If there is no such item, or the stack is one image.
+        """
+        if len(self.shape) < 3 or not 0 <= index < self.shape[0]:
+            raise InputError(f"{self.name}: item {index} of the first axis asked for, shape {self.shape}")
+        source = getattr(self.data, _SOURCE, None)
+        if isinstance(source, np.ndarray):
+            source = source[index]
+        elif source is not None:
+            source = Part(source, index)
+        data = self.data[index] if source is None else source
+        told = {**self.metadata, "part": index}
+        return Stack.from_array(
+            data, self.axes[1:], name=f"{self.name} {self.axes[0].name} {index}", source=self.source, metadata=told
+        )
 
     def with_axes(self, axes: Sequence[Axis]) -> Stack:
         """Return the same data with other axes (a new calibration)."""

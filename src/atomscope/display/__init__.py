@@ -6,16 +6,27 @@ from atomscope.display.overlay import overlay_layer
 from atomscope.display.particles import axes_layer, labels_layer
 from atomscope.display.picture import draw_sites
 from atomscope.display.pictures import manifold_layer, patch_boxes
+from atomscope.display.scan import (
+    color_wheel,
+    field_colors,
+    field_layer,
+    rescaled,
+    robust_limits,
+    scan_image_layer,
+)
 from atomscope.display.spatial import spatial_kwargs
 from atomscope.display.structure import structure_layers
 from atomscope.display.walls import domains_layer, wall_paths_layer
 
 __all__ = [
     "axes_layer",
+    "color_wheel",
     "colormap_rgba",
     "domains_layer",
     "dot_size",
     "draw_sites",
+    "field_colors",
+    "field_layer",
     "image_layer",
     "is_angle",
     "is_categorical",
@@ -26,6 +37,9 @@ __all__ = [
     "patch_boxes",
     "points_layer",
     "recolor",
+    "rescaled",
+    "robust_limits",
+    "scan_image_layer",
     "spatial_kwargs",
     "structure_layers",
     "vectors_layer",

@@ -34,6 +34,6 @@ def source_key(stack: Stack, about: Mapping[str, Any]) -> str | None:
         return None
     files = [path, *sorted(path.iterdir())] if path.is_dir() else [path]
     stamp = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files[:1000]]
-    told = {k: stack.metadata.get(k) for k in ("dataset", "opened", "key", "format")}
+    told = {k: stack.metadata.get(k) for k in ("dataset", "opened", "key", "format", "part")}
     whole = [str(path.resolve()), stamp, stack.shape, str(stack.data.dtype), told, dict(about)]
     return hashlib.sha256(to_json(whole, "key").encode()).hexdigest()[:24]

@@ -76,7 +76,17 @@ from atomscope.pipeline.samples import list_samples, open_sample, sample_scan
 from atomscope.pipeline.scales import encode_scales, fit_scales
 from atomscope.pipeline.scan import bright_disk, pattern, preview_image, radial_profile, virtual_image
 from atomscope.pipeline.scan_fields import CentreOfMass, ScanField, center_of_mass, dpc, icom
+from atomscope.pipeline.scan_live import Beam, LiveScan, Quick
 from atomscope.pipeline.scan_products import ScanProducts, scan_products
+from atomscope.pipeline.scan_show import (
+    color_wheel,
+    colors_of,
+    field_layer,
+    rescaled,
+    robust_limits,
+    scan_layer,
+    scan_picture,
+)
 from atomscope.pipeline.show import (
     comparison_layers,
     dot_size,
@@ -110,8 +120,11 @@ from atomscope.pipeline.walls import (
 
 __all__ = [
     "STEPS",
+    "Beam",
     "CentreOfMass",
     "Level",
+    "LiveScan",
+    "Quick",
     "Recipe",
     "Scales",
     "ScanField",
@@ -129,6 +142,8 @@ __all__ = [
     "class_lines",
     "class_names",
     "cluster",
+    "color_wheel",
+    "colors_of",
     "compare",
     "comparison_layers",
     "component_layers",
@@ -152,6 +167,7 @@ __all__ = [
     "encode_windows",
     "estimate_patches",
     "export_onnx",
+    "field_layer",
     "find_atoms",
     "find_in_frame",
     "find_particles",
@@ -202,6 +218,8 @@ __all__ = [
     "readable",
     "recolor",
     "reliability",
+    "rescaled",
+    "robust_limits",
     "run_recipe",
     "sample_scan",
     "save",
@@ -216,6 +234,8 @@ __all__ = [
     "save_table",
     "save_wall_net",
     "scales_of",
+    "scan_layer",
+    "scan_picture",
     "scan_products",
     "side_by_side",
     "simulate_scan_to",

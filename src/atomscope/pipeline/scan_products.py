@@ -115,6 +115,7 @@ def scan_products(
     params: ProductParams | None = None,
     *,
     cache: Literal["user", "beside", "off"] | Path = "user",
+    seen: tuple[float, float | None] | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
     **fields: Any,
@@ -130,8 +131,10 @@ def scan_products(
         Where products are kept and looked for: the user's cache folder (``ATOMSCOPE_CACHE`` names another one), a
         hidden folder beside the data, nowhere, or in a folder. A file that was changed is read anew. Arrays in memory
         are not kept.
+    seen : tuple of float, optional
+        Inner and outer radius, px, of the annulus whose image is the payload; the whole intensity when absent.
     on_progress, should_stop : callables, optional
-        The payload is the image of the total intensity so far, NaN where nothing is known yet.
+        The payload is an image so far, NaN where nothing is known yet.
     **fields
         Fields of :class:`~atomscope.data.params.ProductParams`.
 
@@ -155,7 +158,8 @@ def scan_products(
         _centre(stack, params),
         params.ring_px,
         aspect=aspect,
-        on_progress=shown(on_progress, lambda image: image_stack(stack, image, "total")),
+        seen=seen,
+        on_progress=shown(on_progress, lambda image: image_stack(stack, image, "so far")),
         should_stop=should_stop,
     )
     if folder is not None:

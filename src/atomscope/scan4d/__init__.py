@@ -1,5 +1,6 @@
 """Scans of patterns: virtual detectors, centres of mass, sums, in one pass over data of any size. Numbers only."""
 
+from atomscope.scan4d.coarse import Coarse
 from atomscope.scan4d.corrections import Corrections
 from atomscope.scan4d.disk import Disk, bright_disk
 from atomscope.scan4d.dragged import DetectorFirst
@@ -15,6 +16,7 @@ from atomscope.scan4d.run import run
 from atomscope.scan4d.virtual import virtual_images, weights_of
 
 __all__ = [
+    "Coarse",
     "Corrections",
     "DetectorFirst",
     "Disk",

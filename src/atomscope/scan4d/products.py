@@ -114,6 +114,7 @@ def make_products(
     ring_px: float = 1.0,
     *,
     aspect: float = 1.0,
+    seen: tuple[float, float | None] | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Products:
@@ -129,8 +130,10 @@ def make_products(
         Width of a ring; doubled until the sums over rings of a large scan take no more than 512 MB.
     aspect : float
         Length of a row over that of a column, for patterns whose axes differ.
+    seen : tuple of float, optional
+        Inner and outer radius, px, of the annulus whose image is the payload; the whole intensity when absent.
     on_progress, should_stop : callables, optional
-        The payload is the intensity of the patterns so far, NaN where nothing is known yet.
+        The payload is an image so far, NaN where nothing is known yet.
     """
     labels = ring_labels(stack.frame_shape, centre, ring_px, aspect)
     while (int(labels.max()) + 1) * stack.n_frames * 8 > _MOST:
@@ -139,8 +142,12 @@ def make_products(
     weights = tuple(moment_masks(np.ones(stack.frame_shape, bool)))
     job = Job(weights, frozenset({"sum", "max"}), rings=labels)
 
+    rings = None if seen is None else slice(*(None if r is None else round(r / ring_px) for r in seen))
+
     def show(outcome: Outcome) -> np.ndarray:
-        return outcome.image(0)
+        if rings is None:
+            return outcome.image(0)
+        return np.where(outcome.done, outcome.rings[rings].sum(0), np.nan)
 
     made = run(stack, job, on_progress=on_progress, should_stop=should_stop, show=show)
     discs = np.cumsum(made.rings, axis=0, out=made.rings)

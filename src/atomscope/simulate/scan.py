@@ -23,7 +23,7 @@ from atomscope.simulate.scan_setup import Setup, make_setup
 #: Patterns are rendered in runs of so many pixels, which begin at multiples of their length whatever is asked for: a
 #: matrix product may differ in its last bit with the number of its rows, and counts must not.
 _RUN_PIXELS, _LONGEST_RUN = 2**18, 64
-_KEPT_BYTES = 32 * 2**20
+_KEPT_BYTES = 48 * 2**20
 #: How far from a column, in nearest distances, a scan position is of it.
 _NEAR = 0.5
 

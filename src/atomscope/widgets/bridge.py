@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,6 +65,23 @@ def stack_of(layer: Image) -> Stack:
         source=str(path or layer.source.path or ""),
         metadata={"key": note.get("key"), "opened": note.get("opened")},
     )
+
+
+#: Images over the positions of a scan, and the scan.
+_scans: weakref.WeakKeyDictionary[Any, Stack] = weakref.WeakKeyDictionary()
+
+
+def hold_scan(layer: Image, stack: Stack) -> None:
+    """Remember the scan that an image over its positions was made from."""
+    _scans[layer] = stack
+
+
+def scan_of(layer: Layer) -> Stack | None:
+    """Return the scan of patterns behind a layer: of an Image layer of 4 or 5 axes, or of an image made from one."""
+    layer = getattr(layer, "__wrapped__", layer)
+    if type(layer).__name__ == "Image" and not layer.rgb and layer.ndim in (4, 5):
+        return stack_of(layer)
+    return _scans.get(layer)
 
 
 def note_of(layer: Layer) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from atomscope.widgets.scan_door import show_scans
+
 LayerTuple = tuple[Any, dict[str, Any], str]
 #: Microscope formats that napari itself cannot read.
 _OURS = (".emd", ".dm3", ".dm4", ".mib", ".ser", ".hspy", ".zspy", ".blo", ".mrc", ".mrcs", ".tvips", ".prz", ".bcf")
@@ -25,7 +27,9 @@ def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerT
 def read(path: str | list[str]) -> list[LayerTuple]:
     """Read one path, or several of them as one layer each; no frame but one for the contrast is loaded."""
     paths = path if isinstance(path, list) else [path]
-    return [image_tuple(*_open(one)) for one in paths]
+    layers = [image_tuple(*_open(one)) for one in paths]
+    show_scans(layers)
+    return layers
 
 
 def _open(path: str) -> tuple[Any, str | None]:

@@ -10,8 +10,11 @@ LayerTuple = tuple[Any, dict[str, Any], str]
 def _open(name: str) -> list[LayerTuple]:
     from atomscope import pipeline
     from atomscope.widgets.reader import image_tuple
+    from atomscope.widgets.scan_door import show_scans
 
-    return [image_tuple(pipeline.open_sample(name))]
+    layers = [image_tuple(pipeline.open_sample(name))]
+    show_scans(layers)
+    return layers
 
 
 def graphene() -> list[LayerTuple]:
