@@ -74,7 +74,7 @@ _PUBLIC = {
     "locate": "atomscope.pipeline",
     "train_classifier": "atomscope.pipeline",
     "find_particles": "atomscope.pipeline",
-    **dict.fromkeys(["virtual_image", "pattern", "radial_profile", "bright_disk"], "atomscope.pipeline"),
+    **dict.fromkeys(["virtual_image", "pattern", "patterns", "radial_profile", "bright_disk"], "atomscope.pipeline"),
     **dict.fromkeys(["center_of_mass", "dpc", "icom"], "atomscope.pipeline"),
     "order_parameter": "atomscope.pipeline",
     "particle_labels": "atomscope.pipeline",

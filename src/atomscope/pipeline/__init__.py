@@ -46,6 +46,7 @@ from atomscope.pipeline.particles import (
     train_particles,
 )
 from atomscope.pipeline.patches import crop, estimate_patches
+from atomscope.pipeline.patterns import patterns
 from atomscope.pipeline.recipe import STEPS, Recipe, Step, TrainParams
 from atomscope.pipeline.records import (
     as_stack,
@@ -177,6 +178,7 @@ __all__ = [
     "particle_labels",
     "particle_layers",
     "pattern",
+    "patterns",
     "phase_walls",
     "plane_of",
     "quality",

@@ -1,5 +1,6 @@
 """Scans of patterns: virtual detectors, centres of mass, sums, in one pass over data of any size. Numbers only."""
 
+from atomscope.scan4d.bands import Band, bands
 from atomscope.scan4d.corrections import Corrections
 from atomscope.scan4d.disk import Disk, bright_disk
 from atomscope.scan4d.field import Field, curl_part, divergence_and_curl, field_of, turned
@@ -8,17 +9,22 @@ from atomscope.scan4d.job import Job, Outcome
 from atomscope.scan4d.masks import as_weights, centre_of, detector_mask, pattern_centre, radii
 from atomscope.scan4d.moments import Moments, centre_of_mass, moment_masks
 from atomscope.scan4d.patterns import pattern_of, radial_profile, sampled_mean
+from atomscope.scan4d.prepare import Preparation, prepare
 from atomscope.scan4d.run import run
+from atomscope.scan4d.site_means import near_positions, site_means
 from atomscope.scan4d.virtual import virtual_images, weights_of
 
 __all__ = [
+    "Band",
     "Corrections",
     "Disk",
     "Field",
     "Job",
     "Moments",
     "Outcome",
+    "Preparation",
     "as_weights",
+    "bands",
     "bright_disk",
     "centre_of",
     "centre_of_mass",
@@ -27,13 +33,16 @@ __all__ = [
     "divergence_and_curl",
     "field_of",
     "moment_masks",
+    "near_positions",
     "pattern_centre",
     "pattern_of",
     "potential",
+    "prepare",
     "radial_profile",
     "radii",
     "run",
     "sampled_mean",
+    "site_means",
     "turned",
     "virtual_images",
     "weights_of",
