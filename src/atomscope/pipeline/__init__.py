@@ -71,6 +71,7 @@ from atomscope.pipeline.samples import list_samples, open_sample, sample_scan
 from atomscope.pipeline.scales import Level, Scales, encode_scales, fit_scales, load_scales
 from atomscope.pipeline.scan import bright_disk, pattern, radial_profile, virtual_image
 from atomscope.pipeline.scan_fields import CentreOfMass, ScanField, center_of_mass, dpc, icom
+from atomscope.pipeline.scan_report import write_scan_report
 from atomscope.pipeline.show import (
     comparison_layers,
     dot_size,
@@ -225,4 +226,5 @@ __all__ = [
     "walls_in_frame",
     "write_pictures",
     "write_report",
+    "write_scan_report",
 ]

@@ -15,10 +15,12 @@ from atomscope.data.params import (
     ClusterParams,
     CropParams,
     DelayParams,
+    Detector,
     FindParams,
     GridParams,
     Params,
     ParticleParams,
+    PatternParams,
     StructureParams,
     WallParams,
 )
@@ -27,11 +29,13 @@ from atomscope.pipeline.atoms import find_atoms, grid
 from atomscope.pipeline.delay import channels, delayed
 from atomscope.pipeline.particles import find_particles
 from atomscope.pipeline.patches import crop
+from atomscope.pipeline.patterns import most_bytes, patterns
 from atomscope.pipeline.recipe import OpenParams, Recipe, Step, TrainParams
 from atomscope.pipeline.records import as_stack, make_run, save
 from atomscope.pipeline.records import open as open_stack
 from atomscope.pipeline.resume import Workspace
 from atomscope.pipeline.rvae import cluster, encode, fit
+from atomscope.pipeline.scan import virtual_image
 from atomscope.pipeline.structures import structure
 from atomscope.pipeline.walls import find_walls
 
@@ -40,12 +44,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Patches of patterns that are larger lie beside the run folder while it is made.
+MEMORY_BYTES = 512 * 2**20
+
 
 @dataclass(frozen=True)
 class State:
     """What the steps so far have made."""
 
     stack: Stack | None = None
+    scan: Stack | None = None
     sites: Sites | None = None
     delay: DelayParams | None = None
     patches: Patches | None = None
@@ -153,6 +161,16 @@ def _do(
     hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
     if isinstance(params, OpenParams):
         return replace(state, stack=open_stack(params.path, key=params.key))
+    if isinstance(params, Detector):
+        scan = _need(state.scan or state.stack, step, "open")
+        work.extend(step, scan)
+        return replace(state, scan=scan, stack=virtual_image(scan, params, **hooks))
+    if isinstance(params, PatternParams):
+        scan = _need(state.scan or state.stack, step, "open")
+        work.extend(step, scan)
+        out = work.patches if most_bytes(scan, params, state.sites) > MEMORY_BYTES else None
+        shown, at = patterns(scan, params, sites=state.sites, out=out, **hooks)
+        return replace(state, patches=shown, sites=at)
     if isinstance(params, tuple(_FINDS)):
         stack = _need(state.stack, step, "open")
         work.extend(step, stack)
@@ -187,7 +205,10 @@ def _do(
         rest = crop(stack, sites.with_table(sites.table[~sites.table["site"].isin(patches.site)]), params, **hooks)
         return replace(state, patches=patches, target=target, unpaired=rest, sites=flagged)
     if isinstance(params, TrainParams):
-        patches, sites = _need(state.patches, step, "crop"), _need(state.sites, step, "find, grid or particles")
+        patches, sites = (
+            _need(state.patches, step, "crop or patterns"),
+            _need(state.sites, step, "find, grid or patterns"),
+        )
         work.extend(step, _need(state.stack, step, "open"))
         places = ("frame", "row", "col") if params.model.walls else ()  # they say which sites are neighbours
         work.know(sites, [*params.model.conditions, params.model.labels, *places])
@@ -243,17 +264,19 @@ def apply_run(
         raise InputError(f"run {run.name!r} holds no model; train one first")
     recipe = Recipe.from_list(run.recipe)
     finds = ("find", "grid", "walls", "particles")
-    if sites is None and not any(step.name in finds for step in recipe):
+    whole = run.sites is not None and bool((run.sites.table["kind"].astype(str) == "pattern").all())  # every position
+    if sites is None and not whole and not any(step.name in finds for step in recipe):
         raise InputError(
             f"run {run.name!r} was trained on a table of sites and does not say how to find them; find the sites of "
             "this data and give them too (sites=, --sites)"
         )
-    keep = [s for s in recipe if s.name == "crop" or (s.name in finds and sites is None) or _stacks(s)]
+    cuts = ("virtual", "crop", "patterns")
+    keep = [s for s in recipe if s.name in cuts or (s.name in finds and sites is None) or _stacks(s)]
     state, work = State(stack=as_stack(source), sites=sites), Workspace(None)
     for step in keep:
         state = _do(step, state, work, _named(on_progress, step.name), should_stop)
     if state.patches is None or state.sites is None:
-        raise InputError(f"run {run.name!r}: its recipe has no crop step, so windows cannot be cut the same way")
+        raise InputError(f"run {run.name!r}: its recipe has no step crop or patterns, nothing to be encoded")
     hooks: dict[str, Any] = {"on_progress": _named(on_progress, "encode"), "should_stop": should_stop}
     table = encode(run.model, state.patches, table=state.sites, **hooks)
     return state.sites.join(table)

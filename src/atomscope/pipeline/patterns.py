@@ -23,7 +23,7 @@ from atomscope.data import (
 from atomscope.data.params import PatternParams
 from atomscope.errors import CalibrationError, InputError, ShapeError
 from atomscope.pipeline.fields import with_fields
-from atomscope.pipeline.scan_images import as_scan, image_axes
+from atomscope.pipeline.scan_images import as_scan, image_axes, scan_shape
 
 _MODES = {"none": "none", "pattern": "patch", "dataset": "dataset"}
 
@@ -132,6 +132,14 @@ def patterns(
     return made, known.join(made.flag_table())
 
 
+def most_bytes(stack: Stack, params: PatternParams, sites: Sites | None = None) -> int:
+    """Return how large the patches of a scan can be at most, reading nothing."""
+    from atomscope import scan4d
+
+    count = stack.n_frames // params.every**2 if sites is None else len(sites)
+    return count * scan4d.longest_side(params, stack.frame_shape) ** 2 * 4
+
+
 def _of_positions(stack: Stack, preparation: Any, chosen: np.ndarray, tick: Any) -> Iterator[np.ndarray]:
     from atomscope import scan4d
 
@@ -147,7 +155,7 @@ def _chosen(stack: Stack, params: PatternParams, region: np.ndarray | None) -> n
     """Return the positions that are taken, bool, shape (*navigation)."""
     shape = stack.navigation_shape
     chosen = np.zeros(shape, bool)
-    part = (slice(params.row_from, params.row_to, params.step), slice(params.col_from, params.col_to, params.step))
+    part = (slice(params.row_from, params.row_to, params.every), slice(params.col_from, params.col_to, params.every))
     chosen[(..., *part[-len(shape) :])] = True
     if region is not None:
         region = np.asarray(region)
@@ -163,7 +171,7 @@ def _chosen(stack: Stack, params: PatternParams, region: np.ndarray | None) -> n
 
 def _position_sites(stack: Stack, chosen: np.ndarray, params: PatternParams) -> Sites:
     """Return the chosen positions as sites of an image of the scan."""
-    shape = chosen.shape if chosen.ndim > 1 else (1, *chosen.shape)
+    shape = scan_shape(stack)
     flat = np.flatnonzero(chosen)
     frame, row, col = np.unravel_index(flat, (int(np.prod(shape[:-2], dtype=np.int64)), *shape[-2:]))
     sites = Sites.from_positions(
@@ -176,15 +184,12 @@ def _position_sites(stack: Stack, chosen: np.ndarray, params: PatternParams) -> 
 def _as_image_sites(sites: Sites | pd.DataFrame, stack: Stack) -> Sites:
     if isinstance(sites, Sites):
         return sites
-    shape = stack.navigation_shape
-    return Sites(sites, image_axes(stack), shape if len(shape) > 1 else (1, *shape))
+    return Sites(sites, image_axes(stack), scan_shape(stack))
 
 
 def _near(stack: Stack, sites: Sites, params: PatternParams) -> Any:
     from atomscope import scan4d
 
-    shape = stack.navigation_shape
-    shape = shape if len(shape) > 1 else (1, *shape)
     radius = None if params.radius_px is None else (params.radius_px, params.radius_px)
     if params.radius_nm is not None:
         try:
@@ -196,7 +201,7 @@ def _near(stack: Stack, sites: Sites, params: PatternParams) -> Any:
             ) from None
         radius = (params.radius_nm / row, params.radius_nm / col)
     table = sites.table
-    return scan4d.near_positions(sites.positions, table["frame"].to_numpy(np.int64), shape, radius)
+    return scan4d.near_positions(sites.positions, table["frame"].to_numpy(np.int64), scan_shape(stack), radius)
 
 
 def _scan_order(near: Any, used: np.ndarray) -> np.ndarray:

@@ -37,6 +37,12 @@ def image_stack(stack: Stack, image: np.ndarray, name: str) -> Stack:
     return Stack.from_array(image, image_axes(stack), name=f"{stack.name} {name}".strip(), source=stack.source)
 
 
+def scan_shape(stack: Stack) -> tuple[int, ...]:
+    """Return the shape of an image over the positions of a scan; a line of positions is an image of one row."""
+    shape = stack.navigation_shape
+    return shape if len(shape) > 1 else (1, *shape)
+
+
 def image_axes(stack: Stack) -> tuple[Axis, ...]:
     """Return the axes of an image over the positions of a scan; a line of positions is an image of one row."""
     axes = list(stack.axes[:-2])

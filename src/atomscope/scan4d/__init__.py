@@ -9,7 +9,7 @@ from atomscope.scan4d.job import Job, Outcome
 from atomscope.scan4d.masks import as_weights, centre_of, detector_mask, pattern_centre, radii
 from atomscope.scan4d.moments import Moments, centre_of_mass, moment_masks
 from atomscope.scan4d.patterns import pattern_of, radial_profile, sampled_mean
-from atomscope.scan4d.prepare import Preparation, prepare
+from atomscope.scan4d.prepare import Preparation, longest_side, prepare
 from atomscope.scan4d.run import run
 from atomscope.scan4d.site_means import near_positions, site_means
 from atomscope.scan4d.virtual import virtual_images, weights_of
@@ -32,6 +32,7 @@ __all__ = [
     "detector_mask",
     "divergence_and_curl",
     "field_of",
+    "longest_side",
     "moment_masks",
     "near_positions",
     "pattern_centre",

@@ -165,6 +165,12 @@ def prepare(stack: Stack, params: PatternParams) -> Preparation:
     )
 
 
+def longest_side(params: PatternParams, frame_shape: tuple[int, int]) -> int:
+    """Return how long the side of a patch can be at most, px."""
+    side = params.side_px or min(frame_shape)
+    return min(side, _LONGEST) if params.binning is None else side // params.binning
+
+
 def _disk(mean: np.ndarray) -> Disk | None:
     try:
         return bright_disk(mean)

@@ -51,7 +51,7 @@ class PatternParams(Params):
     normalise: Literal["none", "pattern", "dataset"] = field(
         "pattern", "Normalise", "Mean 0 and standard deviation 1 of each pattern, or of all of them; or as they are."
     )
-    step: int = field(1, "Every", "Take every n-th position of the scan, along rows and columns.", unit="px", ge=1)
+    every: int = field(1, "Every", "Take every n-th position of the scan, along rows and columns.", unit="px", ge=1)
     radius_px: float | None = field(
         None,
         "Radius round sites",
