@@ -34,6 +34,7 @@ from atomscope.pipeline.latents import (
     embed,
     export_onnx,
     merge_classes,
+    rarity,
 )
 from atomscope.pipeline.maps import activation_layer, activation_map, difference_layer, difference_map
 from atomscope.pipeline.particles import (
@@ -185,6 +186,7 @@ __all__ = [
     "quality",
     "quality_layers",
     "radial_profile",
+    "rarity",
     "read_annotation_file",
     "read_annotations",
     "read_regions_file",

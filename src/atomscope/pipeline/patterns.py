@@ -88,16 +88,21 @@ def patterns(
     chosen = _chosen(stack, params, region)
     preparation = scan4d.prepare(stack, params)
     flags: dict[int, str] = {}
+    windows: Iterator[np.ndarray]
 
-    def tick(done: int, total: int) -> None:
-        if done:
-            report(on_progress, done, total, "patterns")
+    done, total = 0, int(chosen.sum())
+
+    def tick(count: int) -> None:
+        nonlocal done
+        done += count
+        report(on_progress, min(done, total), total, "patterns")
         check_stop(should_stop)
 
+    check_stop(should_stop)
     if sites is None:
         known = _position_sites(stack, chosen, params)
         ids = known.table["site"].to_numpy(np.int64)
-        windows = _of_positions(stack, preparation, chosen, tick)
+        windows = (band.windows for band in scan4d.bands(stack, preparation, chosen, tick))
     else:
         known = _as_image_sites(sites, stack)
         near = _near(stack, known, params)
@@ -110,6 +115,7 @@ def patterns(
             raise InputError("patterns: none of the sites lies on a chosen position of the scan")
         order = _scan_order(kept, used)
         ids = every[order]
+        total = scan4d.positions_read(preparation, kept[order])
         windows = scan4d.site_means(stack, preparation, kept[order], tick)
     n = len(ids)
     row, col = stack.axes[-2:]
@@ -138,17 +144,6 @@ def most_bytes(stack: Stack, params: PatternParams, sites: Sites | None = None) 
 
     count = stack.n_frames // params.every**2 if sites is None else len(sites)
     return count * scan4d.longest_side(params, stack.frame_shape) ** 2 * 4
-
-
-def _of_positions(stack: Stack, preparation: Any, chosen: np.ndarray, tick: Any) -> Iterator[np.ndarray]:
-    from atomscope import scan4d
-
-    done, total = 0, int(chosen.sum())
-    tick(0, total)
-    for band in scan4d.bands(stack, preparation, chosen):
-        yield band.windows
-        done += len(band.windows)
-        tick(done, total)
 
 
 def _chosen(stack: Stack, params: PatternParams, region: np.ndarray | None) -> np.ndarray:

@@ -11,7 +11,7 @@ from atomscope.scan4d.moments import Moments, centre_of_mass, moment_masks
 from atomscope.scan4d.patterns import pattern_of, radial_profile, sampled_mean
 from atomscope.scan4d.prepare import Preparation, longest_side, prepare
 from atomscope.scan4d.run import run
-from atomscope.scan4d.site_means import near_positions, site_means
+from atomscope.scan4d.site_means import near_positions, positions_read, site_means
 from atomscope.scan4d.virtual import virtual_images, weights_of
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "near_positions",
     "pattern_centre",
     "pattern_of",
+    "positions_read",
     "potential",
     "prepare",
     "radial_profile",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -34,7 +34,9 @@ class Band:
     windows: np.ndarray
 
 
-def bands(stack: Stack, preparation: Preparation, over: np.ndarray) -> Iterator[Band]:
+def bands(
+    stack: Stack, preparation: Preparation, over: np.ndarray, tick: Callable[[int], None] = lambda count: None
+) -> Iterator[Band]:
     """Yield the patterns of chosen positions in C order.
 
     In memory are a few blocks of 16 MB (or chunks of the file, where those are larger) and the windows of a band: the
@@ -46,6 +48,8 @@ def bands(stack: Stack, preparation: Preparation, over: np.ndarray) -> Iterator[
         Patterns, shape (*navigation, rows, cols).
     preparation : Preparation
     over : numpy.ndarray of bool, shape (*navigation)
+    tick : callable, optional
+        Called with the number of positions of each block that was read; may raise.
     """
     window = preparation.needed
     blocks = plan(stack, window, over)
@@ -74,6 +78,7 @@ def bands(stack: Stack, preparation: Preparation, over: np.ndarray) -> Iterator[
     row: tuple[int, ...] | None = None
     for group, band in zip(groups, _ahead(groups, work), strict=True):
         this = _corner(group[0].navigation[:-1])
+        tick(len(band.position))
         if held and this != row:
             yield _joined(held)
             held = []
@@ -82,7 +87,7 @@ def bands(stack: Stack, preparation: Preparation, over: np.ndarray) -> Iterator[
         yield _joined(held)
 
 
-def _ahead(groups, work) -> Iterator[Band]:  # type: ignore[no-untyped-def]
+def _ahead(groups: list[list[Block]], work: Callable[[list[Block]], Band]) -> Iterator[Band]:
     todo = iter(groups)
     waiting: deque[Future[Band]] = deque()
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="scan4d") as crew:

@@ -58,7 +58,7 @@ def near_positions(
 
 
 def site_means(
-    stack: Stack, preparation: Preparation, near: csr_array, tick: Callable[[int, int], None]
+    stack: Stack, preparation: Preparation, near: csr_array, tick: Callable[[int], None]
 ) -> Iterator[np.ndarray]:
     """Yield the mean windows of sites, in their order, in counts, shape (k, rows, cols), float32.
 
@@ -72,22 +72,28 @@ def site_means(
     near : scipy.sparse.csr_array, shape (n, positions)
         See :func:`near_positions`; no row is empty.
     tick : callable
-        Called with the positions done and to be done; may raise.
+        See :func:`~atomscope.scan4d.bands`.
     """
     h, w = preparation.window
-    step = max(1, _SUMS // (h * w * 8))
-    parts = [near[i : i + step] for i in range(0, near.shape[0], step)]
-    total = sum(len(np.unique(part.indices)) for part in parts)
-    done = 0
-    tick(0, total)
+    parts = _parts(preparation, near)
     for part in parts:
         over = np.zeros(near.shape[1], bool)
         over[part.indices] = True
         sums = np.zeros((part.shape[0], h * w))
         by_position = part.tocsc()
-        for band in bands(stack, preparation, over.reshape(stack.navigation_shape)):
+        for band in bands(stack, preparation, over.reshape(stack.navigation_shape), tick):
             sums += by_position[:, band.position] @ band.windows.reshape(len(band.windows), -1).astype(np.float64)
-            done += len(band.position)
-            tick(done, total)
         count = np.diff(part.indptr)
         yield (sums / count[:, None]).astype(np.float32).reshape(-1, h, w)
+
+
+def positions_read(preparation: Preparation, near: csr_array) -> int:
+    """Return how many patterns :func:`site_means` reads."""
+    return sum(len(np.unique(part.indices)) for part in _parts(preparation, near))
+
+
+def _parts(preparation: Preparation, near: csr_array) -> list[csr_array]:
+    """Return the sites that are taken together."""
+    h, w = preparation.window
+    step = max(1, _SUMS // (h * w * 8))
+    return [near[i : i + step] for i in range(0, near.shape[0], step)]
