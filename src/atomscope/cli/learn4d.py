@@ -9,7 +9,16 @@ import click
 
 from atomscope.cli.flags import DATA, KEY, flags, take
 from atomscope.cli.talk import Bar
-from atomscope.data.params import ClusterParams, Detector, FindParams, FitParams, PatternParams, VAESpec, preset
+from atomscope.data.params import (
+    ClusterParams,
+    Detector,
+    FindParams,
+    FitParams,
+    PatternParams,
+    StructureParams,
+    VAESpec,
+    preset,
+)
 from atomscope.data.params.scan import PRESETS
 from atomscope.errors import ParameterError
 
@@ -26,7 +35,9 @@ from atomscope.errors import ParameterError
     help="Detector of the virtual image; absent: all beyond the bright disk.",
 )
 @click.option("--alpha-mrad", type=float, help="Convergence semi-angle; absent: the bright disk as it is seen.")
-@click.option("--atoms", is_flag=True, help="Learn from the mean patterns of atoms, found in the virtual image.")
+@click.option(
+    "--atoms", is_flag=True, help="Learn from the mean patterns of atoms, and vacancies, found in the virtual image."
+)
 @click.option("--clusters", type=int, help="Also sort the sites into so many classes.")
 @flags(PatternParams, VAESpec, FitParams)
 def learn4d(
@@ -52,6 +63,7 @@ def learn4d(
     recipe = pipeline.Recipe.of(
         virtual=_detector(stack, detector, alpha_mrad),
         find=FindParams() if atoms else None,
+        structure=StructureParams() if atoms else None,
         patterns=take(PatternParams, values),
         train=pipeline.TrainParams(model=model, fit=take(FitParams, values)),
         cluster=ClusterParams(n_clusters=clusters) if clusters else None,
