@@ -3,9 +3,9 @@
     python benchmarks/bench_patterns.py                 # angles and defects, five seeds
     python benchmarks/bench_patterns.py --time          # a scan of 128 x 128 patterns, from file to latents
 
-Angles: an rVAE of patterns of turned domains, 48 x 48 positions, 5000 electrons a pattern, the bright disk blank, 80 epochs. The
-error is that of the angle modulo the order of the crystal's symmetry, after one constant offset a run (where an angle
-is 0 is open), and for positions whose probe lies in one domain to 95 % beside that for all.
+Angles: an rVAE of patterns of turned domains, 48 x 48 positions, 5000 electrons a pattern, the bright disk blank,
+80 epochs. The error is that of the angle modulo the order of the crystal's symmetry, after one constant offset a run
+(where an angle is 0 is open), and for positions whose probe lies in one domain to 95 % beside that for all.
 
 Defects: the dark-field image, atoms found in it and vacancies added from the lattice, the mean pattern of each within
 0.06 nm, a VAE, and `ats.rarity` (distance to the tenth nearest in the latents) as score. Columns that lie a spacing

@@ -35,9 +35,7 @@ from atomscope.errors import ParameterError
     help="Detector of the virtual image; absent: all beyond the bright disk.",
 )
 @click.option("--alpha-mrad", type=float, help="Convergence semi-angle; absent: the bright disk as it is seen.")
-@click.option(
-    "--atoms", is_flag=True, help="Learn from the mean patterns of atoms, and vacancies, found in the virtual image."
-)
+@click.option("--atoms", is_flag=True, help="Learn from the mean patterns of columns found in the virtual image.")
 @click.option("--clusters", type=int, help="Also sort the sites into so many classes.")
 @flags(PatternParams, VAESpec, FitParams)
 def learn4d(
