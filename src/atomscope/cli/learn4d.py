@@ -50,13 +50,16 @@ def learn4d(
 ) -> None:
     """Learn from the patterns of the scan in FILE: a run folder, and in it `pictures`: maps of what was learnt.
 
-    A model of patterns has no shift unless --translation is given. OUT/recipe.yaml does it again: `atomscope run`.
+    A model of patterns has no shift unless --translation is given, and looks twice unless --no-glance is.
+    OUT/recipe.yaml does it again: `atomscope run`.
     """
     from atomscope import pipeline
 
     stack = pipeline.open(file, key=key)
     if values["translation"] is None:
         values["translation"] = False
+    if values["glance"] is None:  # grains that are turned are else taken for different things, one run in five
+        values["glance"] = values["rotation"] is not False
     model = take(VAESpec, values)
     recipe = pipeline.Recipe.of(
         virtual=_detector(stack, detector, alpha_mrad),
