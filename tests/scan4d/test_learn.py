@@ -240,6 +240,6 @@ def test_angles_of_turned_domains_and_rare_columns_are_found():
     sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
     from bench_patterns import angles, defects
 
-    turned = angles(seed=0)
+    turned = angles(seed=2)  # the one that a model which looks once gets wrong
     assert turned["order"] == turned["true_order"] and turned["median"] <= 1.0
     assert defects(seed=0)["rarity"] >= 0.9
