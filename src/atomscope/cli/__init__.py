@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from atomscope import __version__
-from atomscope.cli import atoms, examples, files, kinetics, latents, particles, runs, scan, trust, walls
+from atomscope.cli import atoms, examples, files, kinetics, latents, learn4d, particles, runs, scan, trust, walls
 from atomscope.errors import AtomscopeError, Stopped
 
 
@@ -47,6 +47,7 @@ for command in (
     particles.particles,
     scan.virtual,
     scan.pattern,
+    learn4d.learn4d,
     runs.train,
     runs.encode,
     runs.run_,

@@ -45,6 +45,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "orientation": ("rad", "orientation in space (q_w, ...); its standard deviation is a rotation angle"),
     "z": ("", "latent variable (z1, z2, ...), in standard deviations of its prior"),
     "reconstruction_error": ("", "mean squared error of the normalised patch"),
+    "rarity": ("", "distance to other sites in the latent space, over the median; 1 is usual, more is rare"),
     "cluster": ("", "class found in the latent space; -1 is none"),
     "variant": ("", "class as it was before copies turned by a lattice symmetry were merged; -1 is none"),
     "variant_turn": ("rad", "turn of the variant against the first one of its class, clockwise on screen"),

@@ -17,6 +17,7 @@ from atomscope.latent.kinetics import implied_timescales, pooled_counts
 from atomscope.latent.linear import Components, components
 from atomscope.latent.maps import LatentMap, latent_map, manifold_mosaic, scan_map
 from atomscope.latent.order import order_parameter
+from atomscope.latent.rarity import rarity
 from atomscope.latent.symmetry import find_symmetry_order, symmetry_scores
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "order_parameter",
     "phase_walls",
     "pooled_counts",
+    "rarity",
     "scan_map",
     "smooth_features",
     "symmetry_scores",

@@ -38,6 +38,7 @@ from atomscope.pipeline.latents import (
     embed,
     export_onnx,
     merge_classes,
+    rarity,
 )
 from atomscope.pipeline.levels import Level, Scales, load_scales, scales_of
 from atomscope.pipeline.maps import activation_layer, activation_map, difference_layer, difference_map
@@ -51,6 +52,7 @@ from atomscope.pipeline.particles import (
     train_particles,
 )
 from atomscope.pipeline.patches import crop, estimate_patches
+from atomscope.pipeline.patterns import patterns
 from atomscope.pipeline.recipe import STEPS, Recipe, Step, TrainParams
 from atomscope.pipeline.records import (
     as_stack,
@@ -78,6 +80,7 @@ from atomscope.pipeline.scan import bright_disk, pattern, preview_image, radial_
 from atomscope.pipeline.scan_fields import CentreOfMass, ScanField, center_of_mass, dpc, icom
 from atomscope.pipeline.scan_live import Beam, LiveScan, Quick
 from atomscope.pipeline.scan_products import ScanProducts, scan_products
+from atomscope.pipeline.scan_report import write_scan_report
 from atomscope.pipeline.scan_show import (
     color_wheel,
     colors_of,
@@ -205,12 +208,14 @@ __all__ = [
     "particle_labels",
     "particle_layers",
     "pattern",
+    "patterns",
     "phase_walls",
     "plane_of",
     "preview_image",
     "quality",
     "quality_layers",
     "radial_profile",
+    "rarity",
     "read_annotation_file",
     "read_annotations",
     "read_regions_file",
@@ -258,4 +263,5 @@ __all__ = [
     "walls_in_frame",
     "write_pictures",
     "write_report",
+    "write_scan_report",
 ]

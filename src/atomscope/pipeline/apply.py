@@ -48,12 +48,14 @@ def apply_run(
         raise InputError(f"run {run.name!r} holds no model; train one first")
     recipe = Recipe.from_list(run.recipe)
     finds = ("find", "grid", "walls", "particles")
-    if sites is None and not any(step.name in finds for step in recipe):
+    whole = run.sites is not None and bool((run.sites.table["kind"].astype(str) == "pattern").all())  # every position
+    if sites is None and not whole and not any(step.name in finds for step in recipe):
         raise InputError(
             f"run {run.name!r} was trained on a table of sites and does not say how to find them; find the sites of "
             "this data and give them too (sites=, --sites)"
         )
-    keep = [s for s in recipe if s.name == "crop" or (s.name in finds and sites is None) or _stacks(s)]
+    cuts = ("virtual", "crop", "patterns")
+    keep = [s for s in recipe if s.name in cuts or (s.name in finds and sites is None) or _stacks(s)]
     state, work = State.on(source, sites), Workspace(None)
     opened = recipe.first("open")
     if isinstance(opened, OpenParams):
@@ -63,7 +65,7 @@ def apply_run(
     if run.finer and state.sites is not None:
         return state.sites.join(encode_scales(scales_of(run), state.images, state.sites, should_stop=should_stop))
     if state.windows is None or state.sites is None:
-        raise InputError(f"run {run.name!r}: its recipe has no crop step, so windows cannot be cut the same way")
+        raise InputError(f"run {run.name!r}: its recipe has no step crop or patterns, so that windows cannot be cut")
     hooks: dict[str, Any] = {"on_progress": named(on_progress, "encode"), "should_stop": should_stop}
     table = encode(run.model, state.windows.patches, table=state.sites, **hooks)
     return state.sites.join(table)

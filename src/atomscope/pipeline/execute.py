@@ -15,10 +15,12 @@ from atomscope.data.params import (
     ClusterParams,
     CropParams,
     DelayParams,
+    Detector,
     FindParams,
     GridParams,
     Params,
     ParticleParams,
+    PatternParams,
     StructureParams,
     WallParams,
 )
@@ -26,12 +28,14 @@ from atomscope.errors import InputError, Stopped
 from atomscope.pipeline.atoms import find_atoms, grid
 from atomscope.pipeline.cutting import Windows, cut, encode_windows
 from atomscope.pipeline.particles import find_particles
+from atomscope.pipeline.patterns import most_bytes, patterns
 from atomscope.pipeline.recipe import OpenParams, Recipe, Step, TrainParams
 from atomscope.pipeline.records import as_stacks, make_run, save
 from atomscope.pipeline.records import open as open_stack
 from atomscope.pipeline.resume import Workspace
 from atomscope.pipeline.rvae import cluster, fit
 from atomscope.pipeline.scales import fit_chain
+from atomscope.pipeline.scan import virtual_image
 from atomscope.pipeline.structures import structure
 from atomscope.pipeline.walls import find_walls
 
@@ -41,6 +45,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Patches of patterns that are larger lie beside the run folder while it is made.
+MEMORY_BYTES = 512 * 2**20
+
 
 @dataclass(frozen=True)
 class State:
@@ -48,6 +55,7 @@ class State:
 
     stack: Stack | None = None
     layers: tuple[Stack, ...] = ()
+    scan: Stack | None = None
     sites: Sites | None = None
     delay: DelayParams | None = None
     chain: CropParams | None = None
@@ -184,6 +192,16 @@ def do_step(
     if isinstance(params, OpenParams):
         first = open_stack(params.path, key=params.key, **params.scan)
         return State.on([first, *(open_stack(one.path, key=one.key) for one in params.layers)], state.sites)
+    if isinstance(params, Detector):
+        scan = _need(state.scan or state.stack, step, "open")
+        work.extend(step, scan)
+        return replace(state, scan=scan, stack=virtual_image(scan, params, **hooks))
+    if isinstance(params, PatternParams):
+        scan = _need(state.scan or state.stack, step, "open")
+        work.extend(step, scan)
+        out = work.patches if most_bytes(scan, params, state.sites) > MEMORY_BYTES else None
+        shown, at = patterns(scan, params, sites=state.sites, out=out, **hooks)
+        return replace(state, windows=Windows(shown), sites=at)
     if isinstance(params, tuple(_FINDS)):
         stack = _need(state.stack, step, "open")
         work.extend(step, stack)
@@ -217,7 +235,7 @@ def do_step(
     if isinstance(params, TrainParams):
         if state.chain is not None:
             return _train_chain(state, params, state.chain, work, hooks)
-        windows, sites = _need(state.windows, step, "crop"), _need(state.sites, step, "find, grid or particles")
+        windows, sites = _need(state.windows, step, "crop or patterns"), _need(state.sites, step, "find or grid")
         work.extend(step, _need(state.stack, step, "open"))
         places = ("frame", "row", "col") if params.model.walls else ()  # they say which sites are neighbours
         work.know(sites, [*params.model.conditions, params.model.labels, *places])

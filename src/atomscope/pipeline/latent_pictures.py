@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ from atomscope.errors import InputError
 from atomscope.pipeline.known import Names
 from atomscope.pipeline.records import as_sites, as_stack
 from atomscope.pipeline.rvae import as_model
+from atomscope.pipeline.scan_images import scan_shape
 
 if TYPE_CHECKING:
     from atomscope.latent import Components
@@ -36,7 +38,8 @@ def latent_maps(
     ----------
     source : Stack, array or path
     sites : Sites or DataFrame
-        On a regular grid of the image; or, of a scan of patterns, one at each scan position.
+        On a regular grid of the image; or, of a scan of patterns, its positions as :func:`patterns` returns them, or
+        one a pattern by ``frame``.
     columns : str or sequence of str, optional
         By default every latent: z1, z2, ..., theta1, ..., and the angle.
 
@@ -56,6 +59,8 @@ def latent_maps(
     stack = as_stack(source)
     known = as_sites(sites, stack)
     table = known.table
+    if stack.navigation_shape and known.shape == scan_shape(stack):  # rows and columns are those of the scan
+        stack = replace(plane_of(known), name=stack.name, source=stack.source)
     if isinstance(columns, str):
         columns = [columns]
     if columns is None:

@@ -82,6 +82,26 @@ def embed(
     )
 
 
+def rarity(table: pd.DataFrame | Sites, neighbours: int = 10) -> pd.DataFrame:
+    """Return how rare each site is: its distance to others in the latent space, over the median; for finding defects.
+
+    Parameters
+    ----------
+    table : DataFrame or Sites
+        With z1, z2, ...
+    neighbours : int
+        The distance is that to the how manyeth nearest site: more sites than this that are alike are not rare.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by site: ``rarity``; 1 is usual, NaN where there are no latents.
+    """
+    from atomscope import latent
+
+    return latent.rarity(by_site(table), neighbours)
+
+
 def merge_classes(
     table: pd.DataFrame | Sites,
     source: Patches | Model | ModelState,

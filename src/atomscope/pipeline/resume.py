@@ -59,6 +59,11 @@ class Workspace:
         """Folder for the checkpoints of the current step."""
         return self._place("-model")
 
+    @property
+    def patches(self) -> Path | None:
+        """Folder for patches that are too large for memory."""
+        return self._place("-patches.zarr")
+
     def read_sites(self) -> Sites | None:
         """Return the sites of the current step, when an earlier try finished it."""
         from atomscope import io

@@ -32,13 +32,25 @@ def as_scan(source: Any) -> Stack:
 
 def image_stack(stack: Stack, image: np.ndarray, name: str) -> Stack:
     """Return an image over the positions of a scan as a Stack, with the axes of the scan."""
-    axes = list(stack.axes[:-2])
     if image.ndim < 2:  # a line of positions is an image of one row
         image = image.reshape(1, -1)
+    return Stack.from_array(image, image_axes(stack), name=f"{stack.name} {name}".strip(), source=stack.source)
+
+
+def scan_shape(stack: Stack) -> tuple[int, ...]:
+    """Return the shape of an image over the positions of a scan; a line of positions is an image of one row."""
+    shape = stack.navigation_shape
+    return shape if len(shape) > 1 else (1, *shape)
+
+
+def image_axes(stack: Stack) -> tuple[Axis, ...]:
+    """Return the axes of an image over the positions of a scan; a line of positions is an image of one row."""
+    axes = list(stack.axes[:-2])
+    if len(axes) < 2:
         axes = [replace(axes[0], offset=0.0), *axes]
     axes[-2] = replace(axes[-2], name="row", kind="signal")
     axes[-1] = replace(axes[-1], name="col", kind="signal")
-    return Stack.from_array(image, axes, name=f"{stack.name} {name}".strip(), source=stack.source)
+    return tuple(axes)
 
 
 def pattern_stack(stack: Stack, pattern: np.ndarray, name: str) -> Stack:

@@ -23,6 +23,7 @@ from atomscope.data.params.members import (
 )
 from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
+from atomscope.data.params.patterns import PatternParams
 from atomscope.data.params.scan import Detector, DPCParams, ProductParams, preset
 from atomscope.data.params.scan_file import ScanFileParams
 from atomscope.data.params.show import ClusterParams, ShowParams
@@ -60,6 +61,7 @@ __all__ = [
     "Params",
     "ParticleMovieParams",
     "ParticleParams",
+    "PatternParams",
     "PhyVAE",
     "ProductParams",
     "QualityParams",
