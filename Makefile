@@ -66,6 +66,7 @@ docs: system $(STAMP)
 	$(PY) docs/particle_screenshots.py
 	$(PY) docs/screenshots_structure.py
 	$(PY) docs/make_family_screenshots.py
+	$(PY) docs/make_scan_screenshots.py
 
 clean:
 	rm -rf $(VENV) demo_out build dist

@@ -41,7 +41,7 @@ def window(make_napari_viewer_proxy, crystal):
     return viewer
 
 
-@pytest.mark.parametrize("name", ["Find atoms", "Teach a finder", "Walls", "Particles", "Quality"])
+@pytest.mark.parametrize("name", ["Find atoms", "Teach a finder", "Walls", "Particles", "Quality", "4D-STEM"])
 def test_notes_and_axes_read_on_dark_and_light_and_follow_a_change(window, qtbot, name):
     _, dock = window.window.add_plugin_dock_widget(PLUGIN, name)
     for theme in ("dark", "light", "dark"):

@@ -138,3 +138,14 @@ def test_a_form_is_narrow_enough_for_a_dock(qtbot):
         if form.fold is not None:
             form.fold.expand()
         assert form.minimumSizeHint().width() <= 300, cls
+
+
+def test_a_yes_or_no_may_be_left_to_the_program(qtbot):
+    from atomscope.data.params import DPCParams
+
+    form = ParamsForm(DPCParams)
+    qtbot.addWidget(form)
+    assert form.params().flip is None
+    for value in (True, False, None):
+        form.set(DPCParams(flip=value))
+        assert form.params().flip is value

@@ -413,6 +413,25 @@ def test_dragging_and_looking_are_fast(window, qtbot):
     assert np.median(times) < 0.2
 
 
+def test_long_jobs_of_other_docks_do_not_stand_before_the_pattern(window, qtbot):
+    import threading
+
+    from qtpy.QtCore import QThreadPool
+
+    array = patterns()
+    window.add(array)
+    window.idle()
+    pool, end = QThreadPool.globalInstance(), threading.Event()
+    for _ in range(pool.maxThreadCount() + 1):
+        pool.start(lambda: end.wait(60))
+    try:
+        window.viewer.cursor.position = (2 * 0.5, 9 * 0.5)
+        qtbot.waitUntil(lambda: np.array_equal(window.dock.pane.view.pattern, array[2, 9]), timeout=10_000)
+    finally:
+        end.set()
+        pool.waitForDone(10_000)
+
+
 def _layer(stack):
     from napari.layers import Layer
 

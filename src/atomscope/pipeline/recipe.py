@@ -87,7 +87,9 @@ class Step:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: the step's name and the fields."""
         if isinstance(self.params, OpenParams):  # most files need none of what a raw file does
-            return {"step": self.name, "path": self.params.path, "key": self.params.key, **self.params.scan}
+            p = self.params
+            layers = [one.model_dump(mode="json") for one in p.layers]
+            return {"step": self.name, "path": p.path, "key": p.key, **({"layers": layers} if layers else {}), **p.scan}
         return {"step": self.name, **self.params.model_dump(mode="json")}
 
     @classmethod

@@ -82,7 +82,7 @@ class DetectorBox(QWidget):
         column.addLayout(row)
         self.list = QListWidget()
         self.list.setIconSize(QSize(12, 12))
-        self.list.setFixedHeight(84)
+        self.list.setFixedHeight(66)
         self.list.setToolTip("Click to see a detector's image and to drag it; Delete removes it with its image.")
         self.list.currentRowChanged.connect(self._row_changed)
         column.addWidget(self.list)

@@ -170,6 +170,8 @@ def told(placed: Placed, unit: str, scale: float) -> str:
 
     if d.shape == "rectangle":
         return f"{both(d.height, d.width, between=' × ')}; {at}"
-    radii = both(0.0 if d.shape == "disk" else d.inner, d.outer)
+    if d.shape == "disk":
+        return f"radius {both(d.outer)}; {at}"
+    radii = both(d.inner, d.outer)
     turn = f"; {d.span_deg:.0f}° from {d.start_deg:.0f}°" if d.shape == "segment" else ""
     return f"{radii}{turn}; {at}"

@@ -91,7 +91,9 @@ def make_field(name: str, info: FieldInfo, value: Any) -> Field:
     choices = choices_of(info)
     if choices:
         widget, get, put = _combo(choices, optional)
-    elif members == [bool] and not optional:
+    elif members == [bool] and optional:
+        widget, get, put = _plain(_maybe())
+    elif members == [bool]:
         widget, get, put = _plain(create_widget(annotation=bool))
     elif members in ([int], [float]) and not optional:
         widget, get, put = _plain(_spin_box(members[0], info, unit, value))
@@ -168,6 +170,12 @@ def _combo(choices: list[Any], optional: bool) -> tuple[Any, Callable[[], Any], 
     options += [(str(choice), choice) for choice in choices]
     widget = create_widget(annotation=typing.Any, widget_type="ComboBox", options={"choices": options})
     return _plain(widget)
+
+
+def _maybe() -> Any:
+    """Make a choice of yes and no that may be left to the program."""
+    options = [("auto", None), ("yes", True), ("no", False)]
+    return create_widget(annotation=typing.Any, widget_type="ComboBox", options={"choices": options})
 
 
 def _text(members: list[Any], optional: bool) -> tuple[Any, Callable[[], Any], Callable[[Any], None]]:

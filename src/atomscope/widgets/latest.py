@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -35,6 +37,15 @@ class _Work(QRunnable):
             return
 
 
+@functools.cache
+def swift_pool() -> QThreadPool:
+    """Return threads of their own for work that takes a moment: jobs that run for long never stand before it."""
+    pool = QThreadPool()
+    pool.setMaxThreadCount(2)
+    atexit.register(pool.waitForDone, 20_000)
+    return pool
+
+
 class Latest(QObject):
     """Runs the newest of many requests; older ones that have not begun are forgotten.
 
@@ -47,6 +58,8 @@ class Latest(QObject):
         Called on the GUI thread with the exception.
     delay_ms : int
         A request waits this long for a newer one.
+    pool : QThreadPool, optional
+        Qt's own when absent, which long jobs share.
     """
 
     def __init__(
@@ -55,8 +68,10 @@ class Latest(QObject):
         on_value: Callable[[Any], None],
         on_error: Callable[[BaseException], None] | None = None,
         delay_ms: int = 120,
+        pool: QThreadPool | None = None,
     ) -> None:
         super().__init__(parent)
+        self._pool = pool
         self._on_value, self._on_error = on_value, on_error
         self._pending: Callable[[], Any] | None = None
         self._running = False
@@ -92,7 +107,7 @@ class Latest(QObject):
         work, self._pending = self._pending, None
         self._running = True
         self._number += 1
-        pool = QThreadPool.globalInstance()
+        pool = self._pool or QThreadPool.globalInstance()
         if pool is not None:
             pool.start(_Work(self._number, work, self._answers, self._gone))
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import QRectF, Qt, Signal
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from atomscope import pipeline
 from atomscope.widgets import tone
@@ -35,8 +35,10 @@ class PatternView(pg.GraphicsLayoutWidget):
         super().__init__(parent)
         self.setBackground(None)
         self.setFrameShape(self.Shape.NoFrame)
-        self.setFixedHeight(300)
-        self.setMinimumWidth(200)
+        self.setMinimumSize(200, 240)
+        policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.ci.layout.setContentsMargins(0, 0, 0, 0)
         self.box = self.addViewBox(lockAspect=True, invertY=True, enableMenu=False)
@@ -52,6 +54,7 @@ class PatternView(pg.GraphicsLayoutWidget):
         self._shape: tuple[int, int] | None = None
         self._zoomed = False
         self.box.sigRangeChangedManually.connect(self._was_zoomed)
+        self.box.sigResized.connect(self._resized)
         self.scene().sigMouseMoved.connect(self._moved)
         self.set_colours("inferno")
         tone.follow(self, lambda: None)
@@ -109,13 +112,16 @@ class PatternView(pg.GraphicsLayoutWidget):
         inside = 0 <= row < self._shape[0] and 0 <= col < self._shape[1]
         self.hovered.emit((row, col) if inside else None)
 
-    def resizeEvent(self, event: Any) -> None:
-        """Be as high as wide, within bounds."""
-        super().resizeEvent(event)
-        height = max(240, min(460, self.width()))
-        if hasattr(self, "box") and height != self.height():
-            self.setFixedHeight(height)
-        if hasattr(self, "_zoomed") and not self._zoomed:
+    def hasHeightForWidth(self) -> bool:
+        """Say that the view would be square."""
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        """Return the height that goes with a width: the same, within bounds."""
+        return max(240, min(460, width))
+
+    def _resized(self, *_: Any) -> None:
+        if not self._zoomed:
             self.show_all()
 
     def _was_zoomed(self, *_: Any) -> None:

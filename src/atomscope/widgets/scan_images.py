@@ -12,7 +12,7 @@ from atomscope import pipeline
 from atomscope.data import Progress, Stack
 from atomscope.data.params import Detector
 from atomscope.widgets.jobs import JobRunner
-from atomscope.widgets.latest import Latest
+from atomscope.widgets.latest import Latest, swift_pool
 from atomscope.widgets.scan_session import Entry, Session
 
 #: Milliseconds after the last change before a pass over the scan is begun.
@@ -38,7 +38,7 @@ class ScanImages(QObject):
         super().__init__(parent)
         self._viewer, self._busy = viewer, busy
         self.runner = JobRunner(parent)
-        self._quick = Latest(self, self._take, self.failed.emit, delay_ms=0)
+        self._quick = Latest(self, self._take, self.failed.emit, delay_ms=0, pool=swift_pool())
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)

@@ -1,4 +1,4 @@
-"""The layers in which positions of a scan are chosen: a cross, and shapes."""
+"""The layers in which positions of a scan are chosen: a ring, and shapes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ def map_shape(layer: Any) -> tuple[int, int]:
 
 
 def add_marker(viewer: Any, image: Any, at: tuple[int, int]) -> Any:
-    """Add a cross at a position and return its layer; the selection of layers stays as it is."""
+    """Add a ring round a position and return its layer; the selection of layers stays as it is."""
     chosen, active = list(viewer.layers.selection), viewer.layers.selection.active
     layer = viewer.add_points(
         np.array([at], float),
         name="scan position",
-        symbol="cross",
-        size=5,
-        face_color=_COLOUR,
+        symbol="disc",
+        size=3,
+        face_color="transparent",
         border_color=_COLOUR,
-        canvas_size_limits=(20, 20),
+        border_width=0.16,
+        canvas_size_limits=(16, 200),
         metadata={KEY: {"kind": "marks"}},
         **_place(image),
     )

@@ -12,7 +12,7 @@ from atomscope.widgets.detector_box import DetectorBox
 from atomscope.widgets.detector_desk import DetectorDesk
 from atomscope.widgets.field_box import FieldBox
 from atomscope.widgets.fold import Fold
-from atomscope.widgets.latest import Latest
+from atomscope.widgets.latest import Latest, swift_pool
 from atomscope.widgets.panel import button, row_label
 from atomscope.widgets.pattern_pane import PatternPane
 from atomscope.widgets.scan_fields_maker import FieldMaker
@@ -57,7 +57,7 @@ class ScanNavigatorWidget(ScanPanel):
         self.body.addWidget(Fold("Python", self._script_box()))
         self.body.addStretch(1)
 
-        self._patterns = Latest(self, self._show_pattern, self.complain, delay_ms=0)
+        self._patterns = Latest(self, self._show_pattern, self.complain, delay_ms=0, pool=swift_pool())
         self.pane.position_nudged.connect(self.position.nudge)
         self.position.changed.connect(self.look)
         self.desk.changed.connect(self._show_script)

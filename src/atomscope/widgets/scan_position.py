@@ -30,7 +30,7 @@ CURSOR, MARKER, REGION, SITES, MEAN, MAX = (
 )
 MODES = {
     CURSOR: "Move the pointer over the image; a click marks the position and stays there.",
-    MARKER: "A cross on the image. Click on the image to put it elsewhere; Shift and the arrow keys move it.",
+    MARKER: "A ring on the image. Click on the image to put it elsewhere; Shift and the arrow keys move it.",
     REGION: "The mean over shapes drawn on the image. Move them or draw more of them.",
     SITES: "The mean over the points that are selected in a layer.",
     MEAN: "The mean of all patterns.",
