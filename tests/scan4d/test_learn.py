@@ -202,6 +202,21 @@ def test_the_command_writes_a_run_that_its_recipe_does_again(tmp_path):
     np.testing.assert_allclose(read.table["z1"], run.sites.table["z1"], rtol=1e-5)
 
 
+def test_the_command_learns_from_a_raw_file_as_it_is_told(tmp_path):
+    stack, _ = ats.simulate.scan("domains", (6, 8), 24, dose=2000, seed=1)
+    frames = np.stack([frame for _, frame in stack.frames()]).astype("<u2")
+    frames.tofile(tmp_path / "mine.raw")
+    said = ["--scan-shape", "6x8", "--dtype", "uint16", "--frame-shape", "24x24"]
+    made = CliRunner().invoke(
+        main, ["learn4d", str(tmp_path / "mine.raw"), *said, "--epochs", "1", "-o", str(tmp_path / "run")]
+    )
+    assert made.exit_code == 0 and "48 sites, 1 epoch ->" in made.output, made.output
+    again = CliRunner().invoke(main, ["run", str(tmp_path / "run" / "recipe.yaml"), "-o", str(tmp_path / "again")])
+    assert again.exit_code == 0, again.output
+    tables = [ats.load(tmp_path / name).sites.table for name in ("run", "again")]
+    pd.testing.assert_frame_equal(*tables)
+
+
 def test_atoms_of_the_virtual_image_are_learnt_by_a_recipe(tmp_path):
     stack, truth = ats.simulate.scan("vacancies", 40, 32, dose=20000, seed=2)
     disk = ats.bright_disk(stack)

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from atomscope.cli.flags import DATA, KEY, flags, take
-from atomscope.cli.talk import Bar
+from atomscope.cli.flags import DATA, KEY, flags, opened, take
+from atomscope.cli.talk import Bar, count
 from atomscope.data.params import (
     ClusterParams,
     Detector,
@@ -55,7 +55,7 @@ def learn4d(
     """
     from atomscope import pipeline
 
-    stack = pipeline.open(file, key=key)
+    stack = opened(file, key)
     if values["translation"] is None:
         values["translation"] = False
     if values["glance"] is None:  # grains that are turned are else taken for different things, one run in five
@@ -73,7 +73,7 @@ def learn4d(
     run = pipeline.run_recipe(recipe, stack, folder=out, on_progress=bar)
     bar.close()
     pipeline.write_scan_report(run, stack, out / "pictures")
-    click.echo(f"{len(run.sites or ())} sites, {len(run.history)} epochs -> {out}")
+    click.echo(f"{count(len(run.sites or ()), 'site')}, {count(len(run.history), 'epoch')} -> {out}")
 
 
 def _detector(stack: Any, name: str | None, alpha_mrad: float | None) -> Detector:
