@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -13,8 +11,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QWidget
 
 from atomscope.widgets.bridge import note_of
+from atomscope.widgets.canvas_clicks import hear_clicks
 from atomscope.widgets.layerbox import LayerBox
-from atomscope.widgets.lifeline import Lifeline
 from atomscope.widgets.linking import SelectionLink
 from atomscope.widgets.overlay import is_points
 from atomscope.widgets.panel import button
@@ -96,9 +94,7 @@ class ScanPosition(QWidget):
         self.sites_box.layer_changed.connect(self._mode_changed)
         self.mode_box.currentTextChanged.connect(self._mode_changed)
         viewer.cursor.events.position.connect(self._cursor_moved)
-        pressed = _clicks(self)
-        viewer.mouse_drag_callbacks.append(pressed)
-        Lifeline(self, partial(_unhook, weakref.ref(viewer), pressed))
+        hear_clicks(viewer, self)
         self._mode_changed()
 
     @property
@@ -277,26 +273,3 @@ def _can_be_sites(layer: Any) -> bool:
 
 def _is_map(layer: Any) -> bool:
     return type(layer).__name__ == "Image" and layer.ndim in (2, 3)
-
-
-def _clicks(owner: ScanPosition) -> Callable[[Any, Any], Iterator[None]]:
-    """Return a callback of the viewer that tells clicks, and does not hold their receiver."""
-    told = weakref.ref(owner)
-
-    def pressed(_viewer: Any, event: Any) -> Iterator[None]:
-        moved = event.button != 1
-        yield
-        while event.type == "mouse_move":
-            moved = True
-            yield
-        widget = told()
-        if widget is not None and not moved:
-            widget.clicked(event.position)
-
-    return pressed
-
-
-def _unhook(viewer: weakref.ref[Any], callback: Any) -> None:
-    there = viewer()
-    if there is not None and callback in there.mouse_drag_callbacks:
-        there.mouse_drag_callbacks.remove(callback)
