@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from atomscope.data import Normalisation, Patches
-from atomscope.errors import InputError, Stopped
+from atomscope.errors import InputError
 from atomscope.patches import normalise as norm
-from atomscope.patches.store import MemorySink, Sink, ZarrSink
+from atomscope.patches.store import MemorySink, Sink, ZarrSink, collecting
 
 #: Patches larger than this are not held in memory: they want a folder.
 IN_MEMORY_BYTES = 2**30
@@ -59,18 +59,10 @@ def collect(
         )
     sink: Sink = MemorySink(n, shape) if out is None else ZarrSink(out, n, shape)
     work = _Work(like, sink, None if shown is None or shown.all() else shown)
-    try:
+    with collecting(sink, work.patches):
         for some in windows:
             work.add(some)
         return sink.seal(work.patches())
-    except Stopped as stop:
-        if out is None:
-            stop.partial = work.patches()
-        sink.discard()
-        raise
-    except BaseException:
-        sink.discard()
-        raise
 
 
 class _Work:

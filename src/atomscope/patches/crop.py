@@ -25,7 +25,7 @@ from atomscope.patches import normalise as norm
 from atomscope.patches.plan import Plan, plan_windows
 from atomscope.patches.read import read_frames
 from atomscope.patches.sample import FrameSampler, inside
-from atomscope.patches.store import MemorySink, Sink, ZarrSink
+from atomscope.patches.store import MemorySink, Sink, ZarrSink, collecting
 from atomscope.patches.turned import TurnedSampler
 
 log = logging.getLogger(__name__)
@@ -103,21 +103,13 @@ def crop(
     work = _Work(stack, plan, params, sink)
     frames, starts = np.unique(plan.frame, return_index=True)
     ends = np.append(starts[1:], len(plan))
-    try:
+    with collecting(sink, work.patches):
         for i, (_, pixels) in enumerate(read_frames(stack, frames)):
             work.frame(pixels, int(starts[i]), int(ends[i]))
             report(on_progress, i + 1, len(frames), "frames")
             if i + 1 < len(frames) and should_stop is not None and should_stop():
                 raise Stopped(f"cropping stopped after {i + 1} of {len(frames)} frames")
         return sink.seal(work.patches())
-    except Stopped as stop:
-        if out is None:
-            stop.partial = work.patches()
-        sink.discard()
-        raise
-    except BaseException:
-        sink.discard()
-        raise
 
 
 def _sink(plan: Plan, out: Path | None) -> Sink:

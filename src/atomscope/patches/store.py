@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +14,7 @@ import numpy as np
 import zarr
 
 from atomscope.data import Normalisation, Patches, Provenance
-from atomscope.errors import DamagedFileError, SaveError
+from atomscope.errors import DamagedFileError, SaveError, Stopped
 from atomscope.patches.ahead import MemoryAhead
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,18 @@ class Sink(Protocol):
 
     def discard(self) -> None:
         """Leave nothing behind."""
+
+
+@contextlib.contextmanager
+def collecting(sink: Sink, made: Callable[[], Patches]) -> Iterator[None]:
+    """Leave nothing behind when what is done inside fails; a stop carries what was made, if that lies in memory."""
+    try:
+        yield
+    except BaseException as failure:
+        if isinstance(failure, Stopped) and isinstance(sink, MemorySink):
+            failure.partial = made()
+        sink.discard()
+        raise
 
 
 class MemorySink:
