@@ -1,15 +1,16 @@
 """Scans larger than memory: what is held does not grow with them."""
 
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from peak import peak_gb
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="resource limits are POSIX")
 
 WORK = """
-import resource, sys
+import sys
 import numpy as np
 import atomscope as ats
 
@@ -32,7 +33,6 @@ if "pattern" in what:
 if "products" in what:
     made = ats.scan_products(stack, cache="off", centre_row_px=100, centre_col_px=100)
     assert np.count_nonzero(made.annulus(8, 40)) == 3
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 """
 
 
@@ -44,19 +44,13 @@ def sparse(path, scan, side):
     del held
 
 
-def peak_gb(path, *what):
-    done = subprocess.run([sys.executable, "-c", WORK, str(path), *what], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return float(done.stdout.split()[-1])
-
-
 def test_a_scan_of_a_few_gb_takes_little_memory(tmp_path):
     sparse(tmp_path / "scan.npy", (144, 128), 256)
-    assert peak_gb(tmp_path / "scan.npy", "images") < 1.3
+    assert peak_gb(WORK, tmp_path / "scan.npy", "images") < 1.3
 
 
 @pytest.mark.slow
 def test_a_scan_of_64_gb_stays_under_2_gb(tmp_path):
     sparse(tmp_path / "scan.npy", (1024, 512), 256)
     assert (tmp_path / "scan.npy").stat().st_size > 64e9
-    assert peak_gb(tmp_path / "scan.npy", "images", "mass", "pattern", "products") < 2.0
+    assert peak_gb(WORK, tmp_path / "scan.npy", "images", "mass", "pattern", "products") < 2.0
