@@ -10,6 +10,8 @@ PY     := $(BIN)/python
 PIP    := $(PY) -m pip --disable-pip-version-check
 STAMP  := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 2
+# Processes that share the tests, one thread each.
+TESTERS ?= 2
 
 .PHONY: help system demo test slow bench docs clean
 
@@ -40,7 +42,7 @@ test: system $(STAMP)
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(BIN)/lint-imports --no-logo
-	$(PY) -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not slow" -n $(TESTERS) --dist worksteal
 
 slow: system $(STAMP)
 	$(PY) -m pytest -m slow
