@@ -362,7 +362,41 @@ def test_deleting_all_layers_while_it_works_is_no_trouble(window, qtbot):
     window.idle()
     assert len(window.viewer.layers) == 1
     window.dock.close_scan()
-    assert window.dock.session is None and len(window.viewer.layers) == 1
+    assert window.dock.session is None and [one.ndim for one in window.viewer.layers] == [2, 4]
+
+
+def test_what_is_no_scan_by_its_axes_stays_a_layer_until_it_is_chosen(window, qtbot):
+    stacks = window.add(patterns(), axis_labels=("t", "z", "y", "x"), units=("s", "nm", "nm", "nm"), name="stacks")
+    qtbot.wait(100)
+    box = window.dock.scan_box
+    assert window.dock.session is None and list(window.viewer.layers) == [stacks]
+    assert box.currentIndex() == -1 and [box.itemText(i) for i in range(box.count())] == ["layer stacks"]
+    assert "choose a layer" in window.dock.run_bar.status.text()
+    box.activated.emit(0)
+    window.idle()
+    assert window.dock.session.name == "stacks" and box.currentText() == "stacks" and box.count() == 1
+
+
+def test_a_closed_scan_without_a_file_is_a_layer_again(window, qtbot, tmp_path):
+    array = patterns()
+    window.add(array)
+    window.idle()
+    image = window.entry().layer
+    window.dock.close_scan()
+    qtbot.wait(100)
+    assert window.dock.session is None, "what was closed is not opened again by itself"
+    given, kept = window.viewer.layers["scan"], image in [bare(one) for one in window.viewer.layers]
+    assert kept and given.data is array and "layer again" in window.dock.run_bar.status.text()
+    window.dock.scan_box.activated.emit(0)
+    window.idle()
+    assert window.dock.session.name == "scan"
+    window.dock.close_scan()
+    window.viewer.layers.clear()
+    np.save(tmp_path / "kept.npy", array)
+    window.viewer.open(tmp_path / "kept.npy", plugin="napari-atomscope")
+    window.idle()
+    window.dock.close_scan()
+    assert all(one.ndim == 2 for one in window.viewer.layers) and "open the file" in window.dock.run_bar.status.text()
 
 
 def test_closing_the_window_while_it_works_is_no_trouble(make_napari_viewer, qtbot):

@@ -145,7 +145,7 @@ class DetectorDesk(QObject):
     def _layer_removed(self, event: Any = None) -> None:
         """Remove the detector whose image was deleted."""
         gone = getattr(event, "value", None)
-        for session in self._panel.sessions:
+        for session in self._panel.scan_box.sessions:
             for entry in [one for one in session.entries if one.layer is not None and one.layer is gone]:
                 self._forget(session, entry)
             for key in [k for k, layer in session.made.items() if layer is gone]:

@@ -99,12 +99,11 @@ class ScanNavigatorWidget(ScanPanel):
         """Show another scan, or that there is none."""
         session = self.session
         self.position.at = None
-        self.scan_box.setEnabled(session is not None)
         self.close_button.setEnabled(session is not None)
         self.pane.show_session(session)
         self.fields.told.setText("")
         self.show_state()
-        why = "" if session is not None else "Open a scan: drop a file on the window, or File > Open Sample."
+        why = "" if session is not None else "Open a scan: drop a file on the window, or choose a layer above."
         self.run_bar.allow(why)
         self.run_bar.say(why)
 

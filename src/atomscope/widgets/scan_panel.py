@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import QSize, QTimer
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy
+from qtpy.QtWidgets import QHBoxLayout
 
 from atomscope.data import Progress, Stack
 from atomscope.errors import AtomscopeError
-from atomscope.widgets.bridge import note_of
 from atomscope.widgets.jobs import show_error
 from atomscope.widgets.panel import Panel, RunBar, button, row_label
+from atomscope.widgets.scan_choice import ScanChoice
 from atomscope.widgets.scan_images import ScanImages
 from atomscope.widgets.scan_session import Session
 from atomscope.widgets.scan_work import First, first_detector, opening
 
 
 class ScanPanel(Panel):
-    """A panel with a box of scans; image layers of 4 or 5 axes become scans, and images over them take their place.
+    """A panel with a box of scans; layers that are scans are opened, and images over them take their place.
 
     Parameters
     ----------
@@ -28,7 +28,6 @@ class ScanPanel(Panel):
     def __init__(self, napari_viewer: Any, parent: Any = None) -> None:
         # napari hands widgets a proxy, whose layers are never the same objects twice
         super().__init__(getattr(napari_viewer, "__wrapped__", napari_viewer), parent)
-        self.sessions: list[Session] = []
         #: The scan that is looked at, and its number in a series.
         self.session: Session | None = None
         self.frame = 0
@@ -36,10 +35,11 @@ class ScanPanel(Panel):
         line = QHBoxLayout()
         line.setSpacing(6)
         line.addWidget(row_label("Scan", "A scan of patterns: an image of 4 axes, or of 5 for a series."))
-        self.scan_box = QComboBox()
-        self.scan_box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.scan_box = ScanChoice(self.viewer)
         line.addWidget(self.scan_box, 1)
-        self.close_button = button("Close", "Close the scan; its images stay.", self.close_scan)
+        self.close_button = button(
+            "Close", "Close the scan; its images stay, and a layer without a file comes back.", self.close_scan
+        )
         line.addWidget(self.close_button)
         self.body.addLayout(line)
         self.images = ScanImages(self, self.viewer, self._reading)
@@ -52,9 +52,11 @@ class ScanPanel(Panel):
         self.foot.addWidget(self.run_bar)
         self._frame_timer = _later(self, 200, self._open_frame)
         self._adopt_timer = _later(self, 0, self._adopt_all)
-        self.scan_box.currentIndexChanged.connect(self._chosen)
+        self.scan_box.changed.connect(self._chosen)
+        self.scan_box.layer_chosen.connect(self.adopt)
         self.images.failed.connect(self.complain)
         self.viewer.layers.events.inserted.connect(self._layer_added)
+        self.viewer.layers.events.removed.connect(self.scan_box.refresh)
         self.viewer.dims.events.current_step.connect(self._frame_changed)
         self._adopt_timer.start()
 
@@ -82,11 +84,11 @@ class ScanPanel(Panel):
     # which scan
 
     def _layer_added(self, event: Any = None) -> None:
-        if any(_is_scan(layer) for layer in self.viewer.layers):
-            self._adopt_timer.start()  # napari is not done with adding it
+        self._adopt_timer.start()  # napari is not done with adding it
 
     def _adopt_all(self) -> None:
-        for layer in [one for one in self.viewer.layers if _is_scan(one)]:
+        self.scan_box.refresh()
+        for layer in self.scan_box.unopened():
             self.adopt(layer)
 
     def adopt(self, layer: Any) -> None:
@@ -97,23 +99,18 @@ class ScanPanel(Panel):
             self.complain(error)
             return
         self.viewer.layers.remove(layer)
-        self.sessions.append(session)
-        self.scan_box.blockSignals(True)
-        self.scan_box.addItem(session.name)
-        self.scan_box.setCurrentIndex(len(self.sessions) - 1)
-        self.scan_box.blockSignals(False)
-        self._chosen()
+        self.scan_box.add(session)
 
     def close_scan(self) -> None:
-        """Close the scan that is looked at; layers that were made of it stay."""
-        if self.session is None:
+        """Close the scan that is looked at; layers that were made of it stay, and what has no file is not lost."""
+        session = self.scan_box.close_current()
+        if session is None:
             return
-        index = self.sessions.index(self.session)
-        self.sessions.pop(index)
-        self.scan_box.blockSignals(True)
-        self.scan_box.removeItem(index)
-        self.scan_box.blockSignals(False)
-        self._chosen()
+        if session.stack.source:
+            self.run_bar.say(f"{session.name} is closed; open the file again to go on.")
+            return
+        self.viewer.add_layer(session.source)
+        self.run_bar.say(f"{session.name} is a layer again.")
 
     def drop_all(self) -> None:
         """Stop and forget all that is under way."""
@@ -121,16 +118,15 @@ class ScanPanel(Panel):
         self.images.drop()
 
     def _chosen(self, *_: Any) -> None:
-        index = self.scan_box.currentIndex()
-        session = self.sessions[index] if 0 <= index < len(self.sessions) else None
+        session = self.scan_box.session
         if session is self.session:
             return
         self.drop_all()
         self.session, self.firsts = session, {}
         self.frame = 0 if session is None else session.frame(self.viewer)
         self.show_session()
-        self.run_bar.say("" if session is not None else "The scan is closed.")
         if session is not None:
+            self.run_bar.say("")
             self.look()
             if session.scan(self.frame).products is None:
                 self.run()
@@ -230,9 +226,3 @@ def _later(parent: Any, delay_ms: int, action: Any) -> QTimer:
     timer.setInterval(delay_ms)
     timer.timeout.connect(action)
     return timer
-
-
-def _is_scan(layer: Any) -> bool:
-    """Whether a layer is an image with patterns in its last two axes, and not one of our pictures."""
-    image = type(layer).__name__ == "Image" and not layer.rgb and not layer.multiscale and layer.ndim in (4, 5)
-    return image and note_of(layer).get("kind", "image") == "image"
