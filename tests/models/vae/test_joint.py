@@ -14,8 +14,9 @@ from atomscope.models import encode, fit
 from atomscope.models.vae.codes import code_of
 from atomscope.models.vae.invariants import invariants
 from atomscope.models.vae.joint import expected
-from atomscope.models.vae.network import build, draw
+from atomscope.models.vae.network import build
 from atomscope.models.vae.pose import Pose, place
+from atomscope.models.vae.posteriors import draw
 from atomscope.models.vae.sorting import sort_patches
 from models.vae.motifs import circular_correlation, make
 

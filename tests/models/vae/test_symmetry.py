@@ -10,8 +10,8 @@ from atomscope.data import Patches
 from atomscope.data.params import RVAE, FitParams
 from atomscope.models import encode, fit
 from atomscope.models.vae.encoders import Posterior
-from atomscope.models.vae.network import choose, draw, kl_parts
 from atomscope.models.vae.pose import equivalents, leaning
+from atomscope.models.vae.posteriors import choose, draw, kl_parts
 from atomscope.models.vae.symmetry import find_symmetry
 
 

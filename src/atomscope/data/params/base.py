@@ -64,5 +64,6 @@ def explain(cls: type[BaseModel], error: ValidationError) -> str:
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(cls.model_fields)}"
             lines.append(f"unknown parameter {name!r}; {hint}")
         else:
-            lines.append(f"{name}: {item['msg']}, got {item.get('input')!r}")
+            text = item["msg"].removeprefix("Value error, ")
+            lines.append(f"{name}: {text}, got {item.get('input')!r}" if name else text)
     return f"{cls.__name__}: " + "; ".join(lines)

@@ -47,18 +47,25 @@ def SVAE(**fields: Any) -> VAESpec:  # noqa: N802
     How large a picture is by itself is open; magnifications are such that their logarithm is 0 in the mean of every
     shape.
     """
-    return VAESpec(**{"rotation": False, "translation": False, "scaling": True, **fields})
+    return _refined({"rotation": False, "translation": False, "scaling": True, **fields})
 
 
 def RTSVAE(**fields: Any) -> VAESpec:  # noqa: N802
     """Return one with the whole pose: x(u) = picture_z(R(-angle) (u - shift) / scale); see :func:`RVAE`.
 
-    Any subset of the pose is a model: ``RTSVAE(rotation=False)`` has shift and scale, for curves as well.
+    Any subset of the pose is a model: ``RTSVAE(rotation=False)`` has shift and scale, for curves as well. So many
+    parts are read less exactly than one: poses are refined on the drawing when patches are encoded (``refined``).
     """
     turns = fields.get("rotation", True)
-    return VAESpec(
-        **{"rotation": True, "translation": True, "scaling": True, "max_shift": 0.25, "glance": turns, **fields}
+    return _refined(
+        {"rotation": True, "translation": True, "scaling": True, "max_shift": 0.25, "glance": turns, **fields}
     )
+
+
+def _refined(fields: dict[str, Any]) -> VAESpec:
+    """Return a model that refines its poses, unless it cannot or is told not to."""
+    spec = VAESpec(**fields)
+    return spec if "refined" in fields else spec.model_copy(update={"refined": spec.draws_in_pose()})
 
 
 def JVAE(classes: int = 3, **fields: Any) -> VAESpec:  # noqa: N802

@@ -66,6 +66,12 @@ class VAESpec(Params):
         "search for poses that fit better. Slower.",
         advanced=True,
     )
+    refined: bool = field(
+        False,
+        "Refine the pose",
+        "Fit the drawing to each patch, from the pose that was read: several times as exact, and slower to encode.",
+        advanced=True,
+    )
     max_scale: float = field(
         1.5,
         "Largest scale",
@@ -133,6 +139,16 @@ class VAESpec(Params):
             raise ValueError("a cloud is seen from all sides: the decoder 'cloud' wants orientation=True")
         if self.decoder == "cloud" and (self.rotation or self.scaling or self.classes):
             raise ValueError("the decoder 'cloud' has orientations: wanted rotation=False, scaling=False and classes=0")
+        if self.refined and not self.draws_in_pose():
+            raise ValueError(
+                "poses are refined on a canvas: refined=True wants a rotation, translation or scaling, "
+                "decoder='canvas', likelihood='gaussian' and predicts=False"
+            )
         if self.wall_latents is not None and self.wall_latents > self.latent_dim:
             raise ValueError(f"wall_latents: {self.wall_latents} of {self.latent_dim} latents")
         return self
+
+    def draws_in_pose(self) -> bool:
+        """Whether the model draws the patch itself, pixel by pixel, as a picture in a pose."""
+        posed = self.rotation or self.translation or self.scaling
+        return posed and self.decoder == "canvas" and self.likelihood == "gaussian" and not self.predicts

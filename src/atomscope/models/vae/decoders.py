@@ -47,10 +47,14 @@ class CanvasDecoder(nn.Module):
         h = leaky_relu(self.mix1(code), 0.1)  # (n, hidden)
         return leaky_relu(self.mix2(h), 0.1)  # (n, hidden)
 
+    def picture(self, code: Tensor) -> Tensor:
+        """Draw codes (n, code) on the canvas, shape (n, channels, height, width)."""
+        picture: Tensor = self.draw(self.features(code)).view(-1, self.channels, *self.canvas)
+        return picture
+
     def forward(self, code: Tensor, pose: Pose, centre: Tensor | None) -> Tensor:
         """Draw codes (n, code) in a pose, the picture's own centre at ``centre`` (n, 2)."""
-        picture = self.draw(self.features(code)).view(-1, self.channels, *self.canvas)  # (n, channels, height, width)
-        return place(picture, self.window, pose, centre)  # (n, channels, rows, cols)
+        return place(self.picture(code), self.window, pose, centre)  # (n, channels, rows, cols)
 
 
 class CoordinateDecoder(nn.Module):

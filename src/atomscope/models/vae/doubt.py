@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -23,7 +24,8 @@ from atomscope.models.vae.dreams import dreamt
 from atomscope.models.vae.encoders import Posterior
 from atomscope.models.vae.gauge import read_known
 from atomscope.models.vae.known import Known
-from atomscope.models.vae.network import VAE, wrap
+from atomscope.models.vae.network import VAE
+from atomscope.models.vae.posteriors import wrap
 
 #: Part of the errors of a normal distribution that lie within one standard deviation.
 WITHIN = 0.6827
@@ -51,8 +53,8 @@ def settle_doubt(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:
     ratios: list[list[Tensor]] = [[], [], []]
     count = 0
     for x, known in batches:
-        true, condition = read_known(net.encode, net, x, known)
-        said = net.encode(dreamt(net, mean_code(true, condition), true.pose, generator), condition)
+        true, condition = read_known(partial(net.encode, fine=True), net, x, known)
+        said = net.encode(dreamt(net, mean_code(true, condition), true.pose, generator), condition, fine=True)
         for all_of_it, some in zip(ratios, missed(net, true, said), strict=True):
             all_of_it.append(some)
         count += len(x)

@@ -138,7 +138,7 @@ def encode(
         x = net.standardise(torch.from_numpy(rows(patches.values, start, stop)).to(where))  # (b, channels, rows, cols)
         of = known(given, np.arange(start, stop)).to(where)
         condition = net.standardise_known(of.condition)
-        p = net.encode(x, condition)
+        p = net.encode(x, condition, fine=True)
         table = columns_of(p)  # (b, columns)
         if edges is not None and p.logits is not None:
             chances.append(p.logits.softmax(1).cpu().numpy())
@@ -183,7 +183,7 @@ def encode(
         x = net.standardise(torch.from_numpy(rows(patches.values, cut.start, cut.stop)).to(where))
         of = known(given, np.arange(cut.start, cut.stop)).to(where)
         condition = net.standardise_known(of.condition)
-        p = net.encode(x, condition)._replace(z=torch.from_numpy(out[cut, :k]).to(where))
+        p = net.encode(x, condition, fine=True)._replace(z=torch.from_numpy(out[cut, :k]).to(where))
         if classes is not None:
             p = p._replace(logits=torch.from_numpy(classes[cut].astype(np.float32)).to(where))
         out[cut, -1] = _error(net, _wanted(net, x, of), p, condition).cpu().numpy()

@@ -8,7 +8,8 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from atomscope.models.vae.codes import code_of
 from atomscope.models.vae.encoders import Posterior
-from atomscope.models.vae.network import VAE, Draw
+from atomscope.models.vae.network import VAE
+from atomscope.models.vae.posteriors import Draw
 
 #: While training, a class less probable than this is drawn for one patch in ``EVERY`` only: the sum changes by less.
 NEGLIGIBLE = 1e-2

@@ -158,7 +158,7 @@ class Model:
         for i in range(0, len(patches), step):
             x = torch.from_numpy(rows(patches.values, i, i + step))  # (b, channels, rows, cols)
             condition = self.net.standardise_known(known(given, np.arange(i, i + len(x))).condition)
-            p = self.net.encode(self.net.standardise(x), condition)
+            p = self.net.encode(self.net.standardise(x), condition, fine=True)
             out.append(self.net.restore(self.net.decode(mean_code(p, condition), p.pose)).numpy())
         whole = np.concatenate(out)
         return whole[:, 0] if len(patches.values.shape) == 3 else whole

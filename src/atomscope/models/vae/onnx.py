@@ -40,7 +40,7 @@ class EncoderGraph(nn.Module):
     def forward(self, patches: Tensor, known: Tensor | None = None) -> Tensor:
         """Return (n, columns)."""
         condition = self.net.standardise_known(known)
-        return columns_of(self.net.encode(self.net.standardise(patches), condition))
+        return columns_of(self.net.encode(self.net.standardise(patches), condition, fine=True))
 
 
 class DecoderGraph(nn.Module):

@@ -28,7 +28,8 @@ from atomscope.models.vae.rotations import turned_frame
 
 if TYPE_CHECKING:
     from atomscope.models.vae.encoders import Posterior
-    from atomscope.models.vae.network import VAE, Draw
+    from atomscope.models.vae.network import VAE
+    from atomscope.models.vae.posteriors import Draw
 
 #: Sides that the object is seen from at each training step, and when a trained model reads.
 SIDES, ALL_SIDES = 512, 2048

@@ -9,7 +9,8 @@ from atomscope.models.vae.codes import code_of
 from atomscope.models.vae.encoders import Posterior
 from atomscope.models.vae.joint import expected as expected_over_classes
 from atomscope.models.vae.known import Known
-from atomscope.models.vae.network import VAE, Draw, draw, kl_parts
+from atomscope.models.vae.network import VAE
+from atomscope.models.vae.posteriors import Draw, draw, kl_parts
 from atomscope.models.vae.schedule import Moment
 from atomscope.models.vae.search import searched
 from atomscope.models.vae.terms import Scene, terms_of

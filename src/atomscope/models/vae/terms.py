@@ -21,8 +21,9 @@ from atomscope.models.vae.independence import dependence
 from atomscope.models.vae.joint import label_error
 from atomscope.models.vae.known import Known
 from atomscope.models.vae.lean import lean_error
-from atomscope.models.vae.network import VAE, Draw
+from atomscope.models.vae.network import VAE
 from atomscope.models.vae.posing import search_error
+from atomscope.models.vae.posteriors import Draw
 from atomscope.models.vae.schedule import Moment
 from atomscope.models.vae.search import dream_error
 
