@@ -117,13 +117,15 @@ def settle_centres(net: VAE, batches: Iterable[tuple[Tensor, Known]], ridge: flo
         Relative ridge of the least squares.
     """
     open_gauge(net)
+    # Where patches lie at any angle a shift cannot be in the latents: it is of the picture's own frame.
+    loose = not net.spec.rotation or net.spec.angle_sd is not None
     features: list[Tensor] = []
     wanted: list[Tensor] = []
     for x, known in batches:
         p, condition = read_known(net.encode, net, x, known)
         if p.shift is None:
             break
-        features.append(_features(net, p, condition, len(features)))  # (n, hidden + 1)
+        features.append(_features(net, p, condition, len(features), loose=loose))  # (n, hidden + 1)
         back = p.shift if p.angle is None else turn(p.shift, -p.angle)  # (n, 2)
         back = back if p.log_scale is None else back * torch.exp(-p.log_scale)[:, None]  # (n, 2)
         wanted.append(-back.double().cpu())  # (n, 2)
@@ -145,21 +147,20 @@ def settle_scales(net: VAE, batches: Iterable[tuple[Tensor, Known]], ridge: floa
     for x, known in batches:
         p, condition = read_known(net.encode, net, x, known)
         assert p.log_scale is not None
-        features.append(_features(net, p, condition, len(features)))  # (n, hidden + 1)
+        features.append(_features(net, p, condition, len(features), loose=True))  # (n, hidden + 1)
         wanted.append(-p.log_scale.double().cpu())  # (n,)
     if features:
         net.magnified.copy_(_linear(torch.cat(features), torch.cat(wanted)[:, None], ridge)[:, 0])
 
 
-def _features(net: VAE, p: Posterior, condition: Tensor | None, number: int) -> Tensor:
+def _features(net: VAE, p: Posterior, condition: Tensor | None, number: int, *, loose: bool) -> Tensor:
     """Return what the decoder draws from, and 1, shape (n, hidden + 1), float64.
 
     A picture's centre and size follow what latents *say*. The mean of a latent may also lean a little with the pose,
-    by less than its own uncertainty; taken at its word it would take a part of the shift away. So latents are drawn
-    ``LOOSE`` times as wide as they are known. (Where patches lie at any angle a shift is not in the latents: it is of
-    the picture's own frame.)
+    by less than its own uncertainty; taken at its word it would take a part of the shift or of the scale away. So
+    ``loose`` latents are drawn ``LOOSE`` times as wide as they are known.
     """
-    if not net.spec.rotation or net.spec.angle_sd is not None:
+    if loose:
         noise = torch.randn(p.z.shape, generator=torch.Generator().manual_seed(number)).to(p.z)
         p = p._replace(z=p.z + LOOSE * torch.exp(p.z_log_sd) * noise)
     h = net.features(mean_code(p, condition))  # (n, hidden)

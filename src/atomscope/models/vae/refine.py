@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from atomscope.models.vae.network import VAE
 
 #: Steps, the damping of the first one, and by what it is multiplied after a step that was taken, and one that was not.
-STEPS, DAMPED, BETTER, WORSE = 5, 1e-2, 0.3, 10.0
+STEPS, DAMPED, BETTER, WORSE = 4, 1e-2, 0.3, 10.0
 #: Added to the curvature of each part: a direction in which the drawing does not change is left alone.
 FLAT = 1e-3
 
