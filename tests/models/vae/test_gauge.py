@@ -8,10 +8,13 @@ import pytest
 import torch
 
 from atomscope.data import Patches
+from atomscope.data.params import VAESpec
 from atomscope.models import encode
 from atomscope.models.vae.align import ENOUGH_DEG, compare, polar, synchronise
-from atomscope.models.vae.gauge import settle, settle_order
+from atomscope.models.vae.codes import mean_code
+from atomscope.models.vae.gauge import settle, settle_order, settle_scales
 from atomscope.models.vae.known import NOTHING
+from atomscope.models.vae.network import build
 from atomscope.models.vae.pose import Pose, place
 
 ATOMS = ((0.0, 6.0, 1.0), (7.0, -2.0, 0.7), (-5.0, -4.0, 0.5), (-4.0, 4.0, 0.6))
@@ -124,3 +127,21 @@ def test_place_moves_a_picture_whose_own_centre_is_elsewhere():
     picture = drawings(((0.0, 5.0, 1.0),), np.zeros(1), np.zeros(1))
     centred = place(picture, (21, 21), Pose(torch.tensor([1.0]), torch.zeros(1, 2)), torch.tensor([[0.0, 5.0]]))
     assert np.unravel_index(int(centred.argmax()), (21, 21)) == (10, 10)
+
+
+@torch.no_grad()
+def test_the_scale_keeps_what_latents_say_less_surely_than_they_lean():
+    """One latent says a shape that is drawn larger; another leans with the scale, inside its own uncertainty."""
+    net = build(VAESpec(scaling=True), (16, 16), 1, 0).eval()
+    rng = torch.Generator().manual_seed(0)
+    n = 3000
+    true = 0.2 * torch.randn(n, generator=rng)
+    z = torch.stack((torch.randn(n, generator=rng), 0.5 * true), 1)
+    p = net.encode(torch.randn(n, 1, 16, 16, generator=rng))
+    said = p._replace(z=z, z_log_sd=torch.tensor([0.05, 0.3]).log().expand(n, 2), log_scale=true - 0.3 * z[:, 0])
+    net.encode = lambda *_, **__: said
+    settle_scales(net, [(torch.zeros(n, 1, 16, 16), NOTHING)])
+    found = said.log_scale + net.own_scale(mean_code(said, None))
+    assert float((found - true).square().mean() / true.var()) < 0.1
+    slope = float((found * true).sum() / true.square().sum())
+    assert slope > 0.9
