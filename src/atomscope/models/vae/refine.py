@@ -76,13 +76,12 @@ def slopes(picture: Tensor) -> tuple[Tensor, Tensor]:
 
 def solve(matrix: Tensor, right: Tensor) -> Tensor:
     """Solve small positive definite systems, (n, k, k) and (n, k), by elimination; plain operations, as graphs want."""
-    rows = [torch.cat((matrix[:, i], right[:, i : i + 1]), 1) for i in range(right.shape[1])]  # each (n, k + 1)
-    for i in range(len(rows)):
-        rows[i] = rows[i] / rows[i][:, i : i + 1]
-        for j in range(len(rows)):
-            if j != i:
-                rows[j] = rows[j] - rows[j][:, i : i + 1] * rows[i]
-    return torch.stack([row[:, -1] for row in rows], 1)  # (n, k)
+    both = torch.cat((matrix, right[:, :, None]), 2)  # (n, k, k + 1)
+    for i in range(right.shape[1]):
+        pivot = both[:, i : i + 1] / both[:, i : i + 1, i : i + 1]  # (n, 1, k + 1)
+        rest = both - both[:, :, i : i + 1] * pivot  # (n, k, k + 1)
+        both = torch.cat((rest[:, :i], pivot, rest[:, i + 1 :]), 1)  # (n, k, k + 1)
+    return both[:, :, -1]  # (n, k)
 
 
 def _fit(sloped: Tensor, x: Tensor, pose: Pose) -> tuple[Tensor, Tensor, Tensor]:
