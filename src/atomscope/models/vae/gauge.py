@@ -102,7 +102,7 @@ def settle_idle(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:
         log.info("latents that say nothing: %s", ", ".join(f"z{i + 1}" for i in torch.nonzero(idle).flatten().tolist()))
 
 
-def settle_centres(net: VAE, batches: Iterable[tuple[Tensor, Known]], ridge: float = 1e-3) -> None:
+def settle_centres(net: VAE, batches: Iterable[tuple[Tensor, Known]], ridge: float = 0.1) -> None:
     """Set ``net.centre`` so that the shifts of the given patches are as small as the likelihood leaves them.
 
     The centre is linear in the decoder's features h(z): least squares of -R(-angle) shift on h.
@@ -114,7 +114,8 @@ def settle_centres(net: VAE, batches: Iterable[tuple[Tensor, Known]], ridge: flo
     batches : iterable of (Tensor, Known)
         Patches (n, channels, rows, cols) in their own units, and what is known of them.
     ridge : float
-        Relative ridge of the least squares.
+        Relative ridge of the least squares: with a small one the centre follows what is left of the shift in the
+        latents' means, by which patches of one shape differ.
     """
     open_gauge(net)
     # Where patches lie at any angle a shift cannot be in the latents: it is of the picture's own frame.
