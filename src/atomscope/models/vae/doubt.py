@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -53,7 +52,7 @@ def settle_doubt(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:
     ratios: list[list[Tensor]] = [[], [], []]
     count = 0
     for x, known in batches:
-        true, condition = read_known(partial(net.encode, fine=True), net, x, known)
+        true, condition = read_known(net.encode, net, x, known)
         said = net.encode(dreamt(net, mean_code(true, condition), true.pose, generator), condition, fine=True)
         for all_of_it, some in zip(ratios, missed(net, true, said), strict=True):
             all_of_it.append(some)
