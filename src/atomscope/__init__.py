@@ -76,7 +76,7 @@ _PUBLIC = {
     "train_classifier": "atomscope.pipeline",
     "find_particles": "atomscope.pipeline",
     **dict.fromkeys(["virtual_image", "pattern", "patterns", "radial_profile", "bright_disk"], "atomscope.pipeline"),
-    **dict.fromkeys(["center_of_mass", "dpc", "icom", "scan_products"], "atomscope.pipeline"),
+    **dict.fromkeys(["center_of_mass", "dpc", "icom", "in_mrad", "scan_products"], "atomscope.pipeline"),
     "order_parameter": "atomscope.pipeline",
     "particle_labels": "atomscope.pipeline",
     "train_particles": "atomscope.pipeline",

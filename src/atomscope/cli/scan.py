@@ -29,6 +29,7 @@ OUT = click.argument("out", type=click.Path(path_type=Path))
 )
 @click.option("--alpha", type=float, help="Convergence semi-angle, in the unit of --unit.")
 @click.option("--alpha-mrad", type=float, help="Convergence semi-angle in mrad.")
+@click.option("--energy-kev", type=float, help="Energy of the electrons: tells patterns in 1/nm in mrad.")
 @flags(Detector)
 def virtual(
     file: Path,
@@ -37,6 +38,7 @@ def virtual(
     names: tuple[str, ...],
     alpha: float | None,
     alpha_mrad: float | None,
+    energy_kev: float | None,
     **values: Any,
 ) -> None:
     """Make the image of a virtual detector from the scan of patterns in FILE; OUT is .tif, .npy or .zarr."""
@@ -52,8 +54,11 @@ def virtual(
         detectors = [preset(name, alpha, **{"unit": "px", **given}) for name in names]
     else:
         detectors = [take(Detector, values)]
+    stack = opened(file, key)
+    if energy_kev is not None or any(d.unit == "mrad" and stack.axes[-1].unit == "1/nm" for d in detectors):
+        stack = pipeline.in_mrad(stack, energy_kev)
     bar = Bar()
-    images = pipeline.virtual_image(opened(file, key), detectors, on_progress=bar)
+    images = pipeline.virtual_image(stack, detectors, on_progress=bar)
     bar.close()
     for detector, image in zip(detectors, images, strict=True):
         where = out if len(images) == 1 else out.with_name(f"{out.stem}_{detector.title}{out.suffix}")

@@ -90,6 +90,7 @@ from atomscope.pipeline.scan_show import (
     scan_layer,
     scan_picture,
 )
+from atomscope.pipeline.scan_units import in_mrad
 from atomscope.pipeline.show import (
     comparison_layers,
     dot_size,
@@ -182,6 +183,7 @@ __all__ = [
     "icom",
     "image_layer",
     "implied_timescales",
+    "in_mrad",
     "latent_maps",
     "layers",
     "list_datasets",

@@ -136,6 +136,6 @@ def _scales(detector: Detector, axes: Sequence[Axis] | None) -> tuple[float, flo
         has = " and ".join(sorted(units)) or "pixel"
         raise CalibrationError(
             f"detector {detector.title!r} is given in {detector.unit}, but the patterns are in {has}; "
-            "calibrate the axes of the patterns, or give radii in px"
+            "calibrate the axes of the patterns (ats.in_mrad tells 1/nm in mrad), or give radii in px"
         )
     return pair[0].scale, pair[1].scale
