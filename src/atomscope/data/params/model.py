@@ -142,7 +142,7 @@ class VAESpec(Params):
         if self.refined and not self.draws_in_pose():
             raise ValueError(
                 "poses are refined on a canvas: refined=True wants a rotation, translation or scaling, "
-                "decoder='canvas', likelihood='gaussian' and predicts=False"
+                "decoder='canvas', likelihood='gaussian' and predicts=False; or leave them as read, refined=False"
             )
         if self.wall_latents is not None and self.wall_latents > self.latent_dim:
             raise ValueError(f"wall_latents: {self.wall_latents} of {self.latent_dim} latents")
