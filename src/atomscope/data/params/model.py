@@ -62,8 +62,7 @@ class VAESpec(Params):
     glance: bool = field(
         False,
         "Look twice",
-        "For objects anywhere in their window: bring them to its middle before they are read, and in long runs "
-        "search for poses that fit better. Slower.",
+        "For objects anywhere in their window: bring them to its middle before they are read. Slower.",
         advanced=True,
     )
     refined: bool = field(

@@ -170,7 +170,8 @@ def _glance(s: Scene) -> Tensor | None:
 
 
 def _checked(spec: VAESpec) -> bool:
-    return spec.glance and spec.decoder != "cloud" and (spec.rotation or spec.translation or spec.scaling)
+    posed = spec.rotation or spec.translation or spec.scaling
+    return posed and (spec.glance or (spec.rotation and spec.decoder == "canvas")) and spec.decoder != "cloud"
 
 
 def _dream_price(s: Scene) -> float:
