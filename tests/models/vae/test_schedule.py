@@ -45,8 +45,8 @@ def test_a_model_has_the_terms_that_its_parts_ask_for():
         return {term.name for term in terms_of(spec)} - {""}
 
     assert names(ats.VAE()) == set()
-    assert names(ats.RVAE()) == set()
-    assert names(ats.RVAE(glance=True)) == names(ats.RTSVAE()) == {"pose_dream", "pose_search"}
+    assert names(ats.TVAE()) == names(ats.RVAE(decoder="coordinate")) == names(ats.DelayVAE()) == set()
+    assert names(ats.RVAE()) == names(ats.TVAE(glance=True)) == names(ats.RTSVAE()) == {"pose_dream", "pose_search"}
     assert names(ats.PhyVAE(rotation=False, translation=False)) == {"wall_length"}
     assert "label" in names(ats.JRVAE(3, labels="kind")) and "label" not in names(ats.JRVAE(3))
     assert names(ats.SO3VAE()) == {"dream"}

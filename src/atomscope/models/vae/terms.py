@@ -170,8 +170,9 @@ def _glance(s: Scene) -> Tensor | None:
 
 
 def _checked(spec: VAESpec) -> bool:
-    posed = spec.rotation or spec.translation or spec.scaling
-    return posed and (spec.glance or (spec.rotation and spec.decoder == "canvas")) and spec.decoder != "cloud"
+    if spec.decoder == "cloud" or not (spec.rotation or spec.translation or spec.scaling):
+        return False
+    return spec.glance or (spec.rotation and spec.decoder == "canvas" and not spec.predicts)
 
 
 def _dream_price(s: Scene) -> float:
