@@ -97,6 +97,18 @@ def test_a_patch_of_nothing_or_of_nan_is_left_where_it_was_and_harms_no_other():
 
 
 @torch.no_grad()
+def test_where_the_drawing_does_not_fit_the_pose_stays_near_what_was_read():
+    net, x, p, _ = drawn(VAESpec(**FULL, refined=True), 300, 0.0)
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(1))
+    for wrong in (noise, torch.zeros_like(x), -x, x.flip(0)):
+        got = refined(net, wrong, p, None)
+        assert (got.angle - p.angle).abs().max() <= 0.5
+        assert ((got.shift - p.shift).abs() <= 0.5 * torch.tensor(net.reach)).all()
+        assert (got.log_scale - p.log_scale).abs().max() <= np.log(net.spec.max_scale)
+        assert off(got, p.pose)[1] > 0.01  # it did try
+
+
+@torch.no_grad()
 def test_a_curve_is_moved_along_its_length_only():
     spec = VAESpec(rotation=False, translation=True, refined=True)
     net, x, p, true = drawn(spec, 20, 0.0, window=(1, 48))

@@ -2,7 +2,8 @@
 
 An encoder reads a pose in one go and is off by its own error, several times what the noise leaves open. The drawing
 says in which direction: its derivatives by the angle, the shift and the scale are pictures, and the residual is a sum
-of them. Steps are damped for each patch by itself (Levenberg, Marquardt), and one that draws worse is not taken.
+of them. Steps are damped for each patch by itself (Levenberg, Marquardt), and one that draws worse is not taken; nor
+one that leads far from what the encoder read: where a drawing does not fit at all, drawing nothing would fit better.
 
 References
 ----------
@@ -12,6 +13,7 @@ C. Cremer, X. Li and D. Duvenaud, "Inference suboptimality in variational autoen
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Steps, the damping of the first one, and by what it is multiplied after a step that was taken, and one that was not.
 STEPS, DAMPED, BETTER, WORSE = 4, 1e-2, 0.3, 10.0
+#: How far from what was read a pose may be moved: rad; parts of the largest shift, and of the largest log scale.
+FAR_ANGLE, FAR_SHIFT, FAR_SCALE = 0.5, 0.5, 1.0
 #: Added to the curvature of each part: a direction in which the drawing does not change is left alone.
 FLAT = 1e-3
 
@@ -57,7 +61,7 @@ def refined(net: VAE, x: Tensor, p: Posterior, condition: Tensor | None) -> Post
         damped = curvature + eye * (damping[:, None] * diagonal + FLAT)[:, :, None]  # (n, parts, parts)
         tried = _moved(pose, solve(damped, gradient))
         new = _fit(sloped, x, tried)
-        good = new[0] < error  # (n,)
+        good = (new[0] < error) & _near(net, p.pose, tried)  # (n,)
         pose = Pose(*(a if a is None or b is None else _where(good, b, a) for a, b in zip(pose, tried, strict=True)))
         error, gradient, curvature = (
             _where(good, b, a) for a, b in zip((error, gradient, curvature), new, strict=True)
@@ -119,6 +123,20 @@ def _moved(pose: Pose, step: Tensor) -> Pose:
     if log_scale is not None:
         log_scale = log_scale + step[:, 0]
     return Pose(angle, shift, log_scale)
+
+
+def _near(net: VAE, read: Pose, pose: Pose) -> Tensor:
+    """Return whether poses are as near to those that were read as a step may lead, shape (n,)."""
+    parts = []
+    if read.angle is not None and pose.angle is not None:
+        parts.append((pose.angle - read.angle).abs() <= FAR_ANGLE)  # (n,)
+    if read.shift is not None and pose.shift is not None:
+        most = FAR_SHIFT * torch.tensor(net.reach, device=read.shift.device)  # (2,)
+        parts.append(((pose.shift - read.shift).abs() <= most).all(1))  # (n,)
+    if read.log_scale is not None and pose.log_scale is not None:
+        most_scale = FAR_SCALE * math.log(net.spec.max_scale)
+        parts.append((pose.log_scale - read.log_scale).abs() <= most_scale)  # (n,)
+    return torch.stack(parts).all(0)
 
 
 def _where(good: Tensor, new: Tensor, old: Tensor) -> Tensor:
