@@ -78,8 +78,9 @@ class CloudDecoder(nn.Module):
         n = len(code)
         return (places - middle).expand(n, -1, -1), heights.expand(n, -1, -1)
 
-    def forward(self, code: Tensor, pose: Pose, centre: Tensor | None) -> Tensor:
-        """Draw codes (n, code) in a pose; an object is centred by itself."""
+    def forward(self, code: Tensor, pose: Pose, centre: Tensor | None, times: int = 1) -> Tensor:
+        """Draw codes (n, code) in so many poses each; an object is centred by itself."""
+        code = code if times == 1 else code.repeat_interleave(times, 0)  # (times n, code)
         n, (rows, cols) = len(code), self.window
         places, heights = self.cloud(code)  # (n, SPOTS, 3), (n, SPOTS, channels)
         matrix = code[:, self.at : self.at + MATRIX].view(n, 3, 3)[:, :2]  # (n, 2, 3)

@@ -23,8 +23,8 @@ class Decoder(Protocol):
     def features(self, code: Tensor) -> Tensor:
         """Return what the drawing is made from, shape (n, hidden)."""
 
-    def __call__(self, code: Tensor, pose: Pose, centre: Tensor | None) -> Tensor:
-        """Draw codes (n, code) in a pose, shape (n, channels, rows, cols)."""
+    def __call__(self, code: Tensor, pose: Pose, centre: Tensor | None, times: int = 1) -> Tensor:
+        """Draw codes (n, code) in so many poses each, shape (times n, channels, rows, cols)."""
 
 
 class CanvasDecoder(nn.Module):
@@ -52,9 +52,9 @@ class CanvasDecoder(nn.Module):
         picture: Tensor = self.draw(self.features(code)).view(-1, self.channels, *self.canvas)
         return picture
 
-    def forward(self, code: Tensor, pose: Pose, centre: Tensor | None) -> Tensor:
-        """Draw codes (n, code) in a pose, the picture's own centre at ``centre`` (n, 2)."""
-        return place(self.picture(code), self.window, pose, centre)  # (n, channels, rows, cols)
+    def forward(self, code: Tensor, pose: Pose, centre: Tensor | None, times: int = 1) -> Tensor:
+        """Draw codes (n, code) in so many poses each, the picture's own centre at ``centre`` (times n, 2)."""
+        return place(self.picture(code), self.window, pose, centre, times)  # (times n, channels, rows, cols)
 
 
 class CoordinateDecoder(nn.Module):
@@ -82,8 +82,9 @@ class CoordinateDecoder(nn.Module):
         """Return what the drawing is made from, shape (n, hidden)."""
         return self.mix1(code)  # (n, hidden)
 
-    def forward(self, code: Tensor, pose: Pose, centre: Tensor | None) -> Tensor:
-        """Draw codes (n, code) in a pose, the picture's own centre at ``centre`` (n, 2)."""
+    def forward(self, code: Tensor, pose: Pose, centre: Tensor | None, times: int = 1) -> Tensor:
+        """Draw codes (n, code) in so many poses each, the picture's own centre at ``centre`` (times n, 2)."""
+        code = code if times == 1 else code.repeat_interleave(times, 0)
         unit = (self.unit_px, self.unit_px)
         at = picture_points(self.window, pose, centre, unit).to(code.device)  # (n or 1, rows, cols, 2)
         at = at.flatten(1, 2).expand(len(code), -1, -1)  # (n, pixels, 2)

@@ -163,15 +163,18 @@ class VAE(nn.Module):
             p = p._replace(angle=wrap(p.angle))
         return p if p.lean is None else choose(p, self.order)
 
-    def decode(self, code: Tensor, pose: Pose) -> Tensor:
-        """Draw codes (n, code) in a pose, standardised, shape (n, channels, rows, cols)."""
-        turned = self.own_turn(code)  # (n,)
+    def decode(self, code: Tensor, pose: Pose, times: int = 1) -> Tensor:
+        """Draw codes (n, code) in a pose, standardised, shape (n, channels, rows, cols).
+
+        With ``times``, each in so many poses, those of the first one first: (times n, channels, rows, cols).
+        """
+        own = (self.own_turn(code), self.own_scale(code), self.own_centre(code))
+        turned, larger, centre = (v if v is None or times == 1 else v.repeat_interleave(times, 0) for v in own)
         if pose.angle is not None and turned is not None:
             pose = pose._replace(angle=pose.angle + turned)
-        larger = self.own_scale(code)  # (n,)
         if pose.log_scale is not None and larger is not None:
             pose = pose._replace(log_scale=pose.log_scale - larger)
-        return self.decoder(code, pose, self.own_centre(code))
+        return self.decoder(code, pose, centre, times)
 
     def initialise(self, generator: torch.Generator) -> None:
         """Fill every weight and buffer from one generator, so that the seed alone decides."""

@@ -97,14 +97,19 @@ def _column(values: tuple[float, float], device: torch.device | None) -> Tensor:
     return torch.tensor(values, device=device)[:, None]  # (2, 1)
 
 
-def place(picture: Tensor, window: tuple[int, int], pose: Pose, centre: Tensor | None = None) -> Tensor:
+def place(picture: Tensor, window: tuple[int, int], pose: Pose, centre: Tensor | None = None, times: int = 1) -> Tensor:
     """Draw pictures (n, channels, height, width) in windows (n, channels, rows, cols), turned, shifted, magnified.
 
     Bilinear; outside the picture there is 0. ``centre`` (n, 2) is where the picture's own centre lies on its canvas.
+    With ``times``, each picture is drawn in so many poses, those of the first one first: (times n, ...) everywhere.
     """
-    half = tuple(max(k - 1, 1) / 2 for k in picture.shape[2:])
-    grid = picture_points(window, pose, centre, (half[0], half[1]))  # (n or 1, rows, cols, 2)
-    return grid_sample(picture, grid.expand(picture.shape[0], -1, -1, -1), align_corners=True)
+    n, channels, height, width = picture.shape
+    grid = picture_points(window, pose, centre, (max(height - 1, 1) / 2, max(width - 1, 1) / 2))  # (n or 1, ...)
+    if times == 1:
+        return grid_sample(picture, grid.expand(n, -1, -1, -1), align_corners=True)
+    grid = grid.expand(times * n, -1, -1, -1).reshape(n, -1, window[1], 2)  # (n, times rows, cols, 2)
+    drawn = grid_sample(picture, grid, align_corners=True)  # (n, channels, times rows, cols)
+    return drawn.view(n, channels, times, *window).transpose(1, 2).flatten(0, 1)  # (times n, channels, rows, cols)
 
 
 def equivalents(angle: Tensor, order: int) -> Tensor:

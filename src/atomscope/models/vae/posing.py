@@ -8,6 +8,7 @@ what was found where it fits better than what it said.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -49,13 +50,12 @@ def best_pose(net: VAE, x: Tensor, code: Tensor, pose: Pose) -> tuple[Pose, Tens
     weight = 0.5 / net.noise_var[:, None, None]  # (channels, 1, 1), nats
     given = ((_seen(net, code, pose) - x).square() * weight).flatten(1).sum(1)  # (n,)
     turns = TURNS if pose.angle is not None and net.spec.angle_sd is None else 1
-    every = torch.arange(n, device=device).repeat_interleave(turns)  # (n turns,)
-    still = pose.rows(every)
+    still = Pose(*(None if part is None else part.repeat_interleave(turns, 0) for part in pose))  # n turns of them
     if still.angle is not None:
         still = still._replace(angle=still.angle + torch.arange(n * turns, device=device) * (2 * math.pi / turns))
     if still.shift is not None:
         still = still._replace(shift=torch.zeros_like(still.shift))
-    drawn = _seen(net, code[every], still).unflatten(0, (n, turns))  # (n, turns, channels, rows, cols)
+    drawn = _seen(net, code, still, turns).unflatten(0, (n, turns))  # (n, turns, channels, rows, cols)
     least, at = misfits(x, drawn, weight, net.reach if still.shift is not None else (0.0, 0.0)).flatten(1).min(1)
     down, right = (2 * math.floor(r) + 1 if still.shift is not None else 1 for r in net.reach)
     turn_no = at // (down * right)  # (n,)
@@ -87,17 +87,31 @@ def misfits(x: Tensor, drawn: Tensor, weight: Tensor, reach: tuple[float, float]
     """
     rows, cols = x.shape[2:]
     row, col = (math.floor(r) for r in reach)
-    size = (rows + row, cols + col)  # so that nothing comes round
-    window = torch.fft.rfft2(torch.ones_like(x[:1, :1]), s=size)  # (1, 1, height, half)
-    seen = torch.fft.rfft2((x * weight), s=size)[:, None]  # (n, 1, channels, height, half)
-    cross = (seen * torch.fft.rfft2(drawn, s=size).conj()).sum(2)  # (n, m, height, half)
-    square = torch.fft.rfft2((drawn.square() * weight).sum(2), s=size)  # (n, m, height, half)
-    error = torch.fft.irfft2(window * square.conj() - 2 * cross, s=size)  # (n, m, height, width)
-    error = torch.roll(error, (row, col), (2, 3))[:, :, : 2 * row + 1, : 2 * col + 1]
-    return error + (x.square() * weight).flatten(1).sum(1)[:, None, None, None]
+    size = (_even(rows + row), _even(cols + col))  # so that nothing comes round
+    seen = torch.fft.rfft2(x * weight, s=size).conj()[:, None]  # (n, 1, channels, height, half)
+    cross = seen * torch.fft.rfft2(drawn, s=size)  # (n, m, channels, height, half)
+    cross = torch.fft.irfft2(cross.sum(2) if x.shape[1] > 1 else cross[:, :, 0], s=size)  # at minus the shift
+    down, right = (torch.arange(k, -k - 1, -1, device=x.device) % s for k, s in zip((row, col), size, strict=True))
+    cross = cross[:, :, down[:, None], right]  # (n, m, 2 row + 1, 2 col + 1)
+    square = (drawn.square() * weight).sum(2)  # (n, m, rows, cols)
+    square = _kept(rows, row).to(x) @ square @ _kept(cols, col).to(x).t()  # (n, m, 2 row + 1, 2 col + 1)
+    return square - 2 * cross + (x.square() * weight).flatten(1).sum(1)[:, None, None, None]
 
 
-def _seen(net: VAE, code: Tensor, pose: Pose) -> Tensor:
-    """Return what is expected of codes in a pose, standardised, shape (n, channels, rows, cols)."""
-    drawn = net.decode(code, pose)
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)
+def _kept(n: int, reach: int) -> Tensor:
+    """Return 1 for each of n pixels that is still in a window of n when it is moved, shape (2 reach + 1, n)."""
+    moved = torch.arange(n) + torch.arange(-reach, reach + 1)[:, None]  # (2 reach + 1, n)
+    return ((moved >= 0) & (moved < n)).float()
+
+
+def _even(n: int) -> int:
+    """Return the next multiple of 16: Fourier transforms of such lengths are quick."""
+    return -(-n // 16) * 16
+
+
+def _seen(net: VAE, code: Tensor, pose: Pose, times: int = 1) -> Tensor:
+    """Return what is expected of codes in so many poses each, standardised, shape (times n, channels, rows, cols)."""
+    drawn = net.decode(code, pose, times)
     return drawn if net.spec.likelihood == "gaussian" else net.standardise(net.restore(drawn))
