@@ -67,3 +67,39 @@ def test_from_the_command_line(tmp_path):
     assert said.exit_code == 0, said.output
     made = ats.virtual_image(ats.in_mrad(scan(), 200), ats.preset("ADF", 9))
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy").squeeze(), made.frame(0))
+    by_nm = CliRunner().invoke(
+        main, [*words[:3], "--inner", "1", "--outer", "4", "--unit", "1/nm", "--energy-kev", "200"]
+    )
+    assert by_nm.exit_code == 0, by_nm.output  # in the unit of the patterns: no energy is needed, and none harms
+
+
+def test_a_detector_is_told_in_the_unit_of_the_patterns():
+    wanted = ats.Detector(shape="rectangle", inner=0, outer=None, height=9, width=6, unit="mrad", name="slit")
+    told = pipeline.in_unit_of(wanted, scan(), 200)
+    assert (told.unit, told.name, told.outer) == ("1/nm", "slit", None)
+    assert told.height == pytest.approx(9 / 2.5079, rel=1e-4)
+    there = ats.virtual_image(ats.in_mrad(scan(), 200), wanted).frame(0)
+    np.testing.assert_array_equal(ats.virtual_image(scan(), told).frame(0), there)
+    back = pipeline.in_unit_of(told, ats.in_mrad(scan(), 200), 200)
+    assert back.unit == "mrad" and back.height == pytest.approx(9)
+    patterns = pipeline.in_unit_of(ats.PatternParams(outer=20, unit="mrad"), scan(beam_energy=200))
+    assert patterns.outer == pytest.approx(20 / 2.5079, rel=1e-4)
+    for same in (ats.Detector(outer=4, unit="1/nm"), ats.Detector(outer=4)):
+        assert pipeline.in_unit_of(same, scan()) is same
+    pixels = scan("pixel")
+    assert pipeline.in_unit_of(wanted, pixels, 200) is wanted  # which says itself that it cannot be used
+    with pytest.raises(CalibrationError, match="give energy_kev"):
+        pipeline.in_unit_of(wanted, scan())
+
+
+def test_a_detector_in_mrad_learns_from_patterns_in_nm_and_the_recipe_does_it_again(tmp_path):
+    pipeline.save_image(scan(), tmp_path / "scan.zarr")
+    words = ["learn4d", str(tmp_path / "scan.zarr"), "-o", str(tmp_path / "run"), "--detector", "ADF"]
+    words += ["--alpha-mrad", "6", "--side-px", "16", "--epochs", "1", "--batch-size", "8", "--hidden", "8"]
+    said = CliRunner().invoke(main, words)
+    assert said.exit_code != 0 and "energy_kev" in said.output
+    said = CliRunner().invoke(main, [*words, "--energy-kev", "200"])
+    assert said.exit_code == 0, said.output
+    recipe = pipeline.Recipe.from_yaml(tmp_path / "run" / "recipe.yaml")
+    virtual = recipe.first("virtual")
+    assert virtual.unit == "1/nm" and virtual.inner == pytest.approx(6 / 2.5079, rel=1e-4)

@@ -91,6 +91,10 @@ def source_flags(show: bool = False) -> Callable[[Callable[..., Any]], Callable[
 
 KEY = source_flags()
 
+ENERGY = click.option(
+    "--energy-kev", type=float, help="Energy of the electrons, between mrad and 1/nm; absent: what the file says."
+)
+
 
 def opened(file: Path, key: str | None = None) -> Stack:
     """Open a file as the flags of the command say (:func:`source_flags`)."""

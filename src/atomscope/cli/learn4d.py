@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from atomscope.cli.flags import DATA, KEY, flags, opened, take
+from atomscope.cli.flags import DATA, ENERGY, KEY, flags, opened, take
 from atomscope.cli.talk import Bar, count
 from atomscope.data.params import (
     ClusterParams,
@@ -35,6 +35,7 @@ from atomscope.errors import ParameterError
     help="Detector of the virtual image; absent: all beyond the bright disk.",
 )
 @click.option("--alpha-mrad", type=float, help="Convergence semi-angle; absent: the bright disk as it is seen.")
+@ENERGY
 @click.option("--atoms", is_flag=True, help="Learn from the mean patterns of columns found in the virtual image.")
 @click.option("--clusters", type=int, help="Also sort the sites into so many classes.")
 @flags(PatternParams, VAESpec, FitParams)
@@ -44,6 +45,7 @@ def learn4d(
     out: Path,
     detector: str | None,
     alpha_mrad: float | None,
+    energy_kev: float | None,
     atoms: bool,
     clusters: int | None,
     **values: Any,
@@ -62,10 +64,10 @@ def learn4d(
         values["glance"] = values["rotation"] is not False
     model = take(VAESpec, values)
     recipe = pipeline.Recipe.of(
-        virtual=_detector(stack, detector, alpha_mrad),
+        virtual=pipeline.in_unit_of(_detector(stack, detector, alpha_mrad), stack, energy_kev),
         find=FindParams() if atoms else None,
         structure=StructureParams() if atoms else None,
-        patterns=take(PatternParams, values),
+        patterns=pipeline.in_unit_of(take(PatternParams, values), stack, energy_kev),
         train=pipeline.TrainParams(model=model, fit=take(FitParams, values)),
         cluster=ClusterParams(n_clusters=clusters) if clusters else None,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from atomscope.cli.flags import DATA, KEY, flags, opened, take
+from atomscope.cli.flags import DATA, ENERGY, KEY, flags, opened, take
 from atomscope.cli.talk import Bar
 from atomscope.data.params import Detector, preset
 from atomscope.data.params.scan import PRESETS
@@ -29,7 +29,7 @@ OUT = click.argument("out", type=click.Path(path_type=Path))
 )
 @click.option("--alpha", type=float, help="Convergence semi-angle, in the unit of --unit.")
 @click.option("--alpha-mrad", type=float, help="Convergence semi-angle in mrad.")
-@click.option("--energy-kev", type=float, help="Energy of the electrons: tells patterns in 1/nm in mrad.")
+@ENERGY
 @flags(Detector)
 def virtual(
     file: Path,
@@ -55,8 +55,7 @@ def virtual(
     else:
         detectors = [take(Detector, values)]
     stack = opened(file, key)
-    if energy_kev is not None or any(d.unit == "mrad" and stack.axes[-1].unit == "1/nm" for d in detectors):
-        stack = pipeline.in_mrad(stack, energy_kev)
+    detectors = [pipeline.in_unit_of(detector, stack, energy_kev) for detector in detectors]
     bar = Bar()
     images = pipeline.virtual_image(stack, detectors, on_progress=bar)
     bar.close()

@@ -4,6 +4,7 @@ The only room that knows the others. Rooms are imported when a verb is called, s
 loads no torch.
 """
 
+from atomscope.io.units import normalise_unit
 from atomscope.pipeline.apply import apply_run
 from atomscope.pipeline.atoms import find_atoms, find_in_frame, grid
 from atomscope.pipeline.boundaries import neighbour_edges, phase_walls
@@ -90,7 +91,7 @@ from atomscope.pipeline.scan_show import (
     scan_layer,
     scan_picture,
 )
-from atomscope.pipeline.scan_units import in_mrad
+from atomscope.pipeline.scan_units import in_mrad, in_unit_of
 from atomscope.pipeline.show import (
     comparison_layers,
     dot_size,
@@ -184,6 +185,7 @@ __all__ = [
     "image_layer",
     "implied_timescales",
     "in_mrad",
+    "in_unit_of",
     "latent_maps",
     "layers",
     "list_datasets",
@@ -201,6 +203,7 @@ __all__ = [
     "manifold_layers",
     "merge_classes",
     "neighbour_edges",
+    "normalise_unit",
     "one_by_one",
     "open",
     "open_sample",
