@@ -26,6 +26,19 @@ def test_scale_units_and_names_of_a_layer_are_those_of_the_stack():
     ]
 
 
+@pytest.mark.parametrize(
+    ("said", "unit", "factor"),
+    [("1/nm", "1/nm", 1), ("1/angstrom", "1/nm", 10), ("mrad", "mrad", 1), ("rad", "mrad", 1e3)],
+)
+def test_patterns_are_in_the_units_of_detectors_however_the_layer_spells_them(said, unit, factor):
+    layer = Image(
+        np.zeros((2, 3, 4, 5)), scale=(1, 1, 0.5, 0.25), translate=(0, 0, -1, 0), units=("nm", "nm", said, said)
+    )
+    row, col = stack_of(layer).axes[-2:]
+    assert (row.unit, row.scale, row.offset) == (unit, 0.5 * factor, -factor)
+    assert (col.unit, col.scale) == (unit, 0.25 * factor)
+
+
 def test_a_plain_layer_is_in_pixels_with_our_names():
     assert [(a.name, a.unit) for a in axes_of(Image(np.zeros((4, 8, 9))))] == [
         ("frame", "pixel"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from atomscope import pipeline
 from atomscope.data import Axis, Sites, Stack, axis_names
 from atomscope.data.axes import PIXEL
 from atomscope.data.columns import CORE, is_folded
@@ -28,17 +29,25 @@ def axes_of(layer: Layer) -> tuple[Axis, ...]:
     axes = []
     for i in range(ndim):
         label = str(layer.axis_labels[i])
-        unit = f"{layer.units[i]:~}"
+        unit, factor = _unit(f"{layer.units[i]:~}")
         axes.append(
             Axis(
                 plain[i] if label.startswith(("axis ", "-")) else label,
-                abs(float(layer.scale[i])),
-                _UNITS.get(unit, unit),
-                float(layer.translate[i]),
+                abs(float(layer.scale[i])) * factor,
+                unit,
+                float(layer.translate[i]) * factor,
                 "signal" if i >= ndim - 2 else "navigation",
             )
         )
     return tuple(axes)
+
+
+def _unit(word: str) -> tuple[str, float]:
+    """Return a unit of a layer as the house spells it, and the factor to it; lengths and times stay the layer's own."""
+    known = pipeline.normalise_unit(word)
+    if known is not None and known[0] in ("1/nm", "mrad"):
+        return known
+    return _UNITS.get(word, word), 1.0
 
 
 def stack_of(layer: Image) -> Stack:

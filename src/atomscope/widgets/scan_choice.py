@@ -13,7 +13,7 @@ from atomscope.widgets.bridge import axes_of, note_of
 from atomscope.widgets.scan_session import Session
 
 #: Units in which patterns are calibrated.
-_OF_PATTERNS = ("mrad", "rad", "deg", "1/nm", "1/Å", "1/angstrom", "1/m")
+_OF_PATTERNS = ("mrad", "deg", "1/nm")
 
 
 class ScanChoice(QComboBox):
