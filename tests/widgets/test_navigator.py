@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import dask.array as da
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
@@ -136,10 +137,22 @@ def test_opening_a_sample_opens_the_dock(make_napari_viewer, qtbot):
     qtbot.waitUntil(lambda: any("4D-STEM" in name for name in viewer.window.dock_widgets), timeout=20_000)
     _, dock = viewer.window.add_plugin_dock_widget("napari-atomscope", "4D-STEM")
     qtbot.waitUntil(lambda: len(viewer.layers) == 1 and viewer.layers[0].ndim == 2, timeout=60_000)
-    dock.runner.cancel()
     qtbot.waitUntil(lambda: not dock.runner.busy, timeout=60_000)
-    assert "Cancelled" in dock.run_bar.status.text()
     assert np.isfinite(np.asarray(viewer.layers[0].data)).all()
+
+
+def test_cancelled_it_keeps_the_coarse_image(window, qtbot):
+    def slow(block):
+        time.sleep(0.05)
+        return block
+
+    window.add(da.from_array(patterns((60, 60)), chunks=(4, 4, 48, 52)).map_blocks(slow, dtype=np.uint16))
+    qtbot.waitUntil(lambda: len(window.viewer.layers) == 1 and window.viewer.layers[0].ndim == 2, timeout=60_000)
+    assert window.dock.runner.busy
+    window.dock.runner.cancel()
+    qtbot.waitUntil(lambda: not window.dock.runner.busy, timeout=60_000)
+    assert "Cancelled" in window.dock.run_bar.status.text()
+    assert np.isfinite(window.image()).all() and window.entry().exact == set()
 
 
 def test_an_edge_is_dragged_with_the_mouse_and_the_image_follows(window):
