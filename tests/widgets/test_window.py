@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
 from atomscope import pipeline
+from atomscope.data.params import MEMBERS
 
 pytestmark = pytest.mark.gl
 LEFT = Qt.MouseButton.LeftButton
@@ -346,7 +347,12 @@ def test_a_member_of_the_family_is_chosen_watched_and_compared(window, qtbot, cr
     window.to_patches()
     train = window.open("Train rVAE")
     assert train.member.currentText() == "rVAE"
-    train.member.textActivated.emit("jrVAE")
+    for name, make in MEMBERS.items():  # all of its parts and defaults, as in a script
+        train.member.textActivated.emit(name)
+        assert train.model_form.params() == make(predicts=False), name
+        assert train.member.currentText() == ("rVAE" if name == "DelayVAE" else name)
+    train.model_form.fields["decoder"].set("coordinate")
+    train.member.textActivated.emit("jrVAE")  # a cloud's parts did not fit that decoder: begun anew
     assert train.model_form.params().classes == 3
     assert train.member.currentText() == "jrVAE"
     train.model_form.fields["rotation"].set(False)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from atomscope.data import Stack
-from atomscope.data.params import Params, ScanFileParams
+from atomscope.data.params import MEMBERS, Params, ScanFileParams, VAESpec
 
 DATA = click.argument("file", type=click.Path(path_type=Path))
 _SCAN = "atomscope.scan"  # where a command keeps what was said of the file, besides --key
@@ -91,6 +91,12 @@ def source_flags(show: bool = False) -> Callable[[Callable[..., Any]], Callable[
 
 KEY = source_flags()
 
+MEMBER = click.option(
+    "--member",
+    type=click.Choice(list(MEMBERS), case_sensitive=False),
+    help="Member of the family: its parts and its defaults, which the options below change.  (default: rVAE)",
+)
+
 ENERGY = click.option(
     "--energy-kev", type=float, help="Energy of the electrons, between mrad and 1/nm; absent: what the file says."
 )
@@ -137,6 +143,12 @@ def flags(*classes: type[Params]) -> Callable[[Callable[..., Any]], Callable[...
 def take(cls: type[Params], values: dict[str, Any]) -> Any:
     """Build a parameter class from the options that were given."""
     return cls(**{k: values[k] for k in cls.model_fields if values.get(k) is not None})
+
+
+def take_model(values: dict[str, Any], member: str | None) -> VAESpec:
+    """Build a model from the options that were given, over the defaults of a member of the family."""
+    given = {k: values[k] for k in VAESpec.model_fields if values.get(k) is not None}
+    return MEMBERS[member or "rVAE"](**given)
 
 
 def open_all(file: Path, key: str | None, layers: tuple[str, ...]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from atomscope.cli.flags import DATA, ENERGY, KEY, flags, opened, take
+from atomscope.cli.flags import DATA, ENERGY, KEY, MEMBER, flags, opened, take, take_model
 from atomscope.cli.talk import Bar, count
 from atomscope.data.params import (
     ClusterParams,
@@ -38,6 +38,7 @@ from atomscope.errors import ParameterError
 @ENERGY
 @click.option("--atoms", is_flag=True, help="Learn from the mean patterns of columns found in the virtual image.")
 @click.option("--clusters", type=int, help="Also sort the sites into so many classes.")
+@MEMBER
 @flags(PatternParams, VAESpec, FitParams)
 def learn4d(
     file: Path,
@@ -48,21 +49,23 @@ def learn4d(
     energy_kev: float | None,
     atoms: bool,
     clusters: int | None,
+    member: str | None,
     **values: Any,
 ) -> None:
     """Learn from the patterns of the scan in FILE: a run folder, and in it `pictures`: maps of what was learnt.
 
-    A model of patterns has no shift unless --translation is given, and looks twice unless --no-glance is.
+    A model of patterns has no shift unless --translation is given (or a member whose matter it is, tVAE or rtsVAE), and
+    looks twice unless --no-glance is.
     OUT/recipe.yaml does it again: `atomscope run`.
     """
     from atomscope import pipeline
 
     stack = opened(file, key)
-    if values["translation"] is None:
+    if values["translation"] is None and member not in ("tVAE", "rtsVAE"):
         values["translation"] = False
+    model = take_model(values, member)
     if values["glance"] is None:  # grains that are turned are else taken for different things, one run in five
-        values["glance"] = values["rotation"] is not False
-    model = take(VAESpec, values)
+        model = model.replace(glance=model.rotation)
     recipe = pipeline.Recipe.of(
         virtual=pipeline.in_unit_of(_detector(stack, detector, alpha_mrad), stack, energy_kev),
         find=FindParams() if atoms else None,

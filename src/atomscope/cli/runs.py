@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from atomscope.cli.flags import DATA, KEY, LAYERS, flags, open_all, take
+from atomscope.cli.flags import DATA, KEY, LAYERS, MEMBER, flags, open_all, take, take_model
 from atomscope.cli.talk import Bar, count
 from atomscope.data.params import (
     ClusterParams,
@@ -30,6 +30,7 @@ from atomscope.errors import InputError
 @LAYERS
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("run"), help="Run folder (default: run).")
 @click.option("--clusters", type=int, help="Also sort the sites into so many classes.")
+@MEMBER
 @flags(CropParams, VAESpec, FitParams, DelayParams)
 def train(
     file: Path,
@@ -39,6 +40,7 @@ def train(
     layers: tuple[str, ...],
     out: Path,
     clusters: int | None,
+    member: str | None,
     **values: Any,
 ) -> None:
     """Cut windows, train an rVAE, encode: a run folder. Run it again to go on after a stop.
@@ -48,7 +50,8 @@ def train(
     """
     from atomscope import pipeline
 
-    crop, fit = take(CropParams, values), pipeline.TrainParams(model=take(VAESpec, values), fit=take(FitParams, values))
+    crop = take(CropParams, values)
+    fit = pipeline.TrainParams(model=take_model(values, member), fit=take(FitParams, values))
     if table is not None and grid_step is not None:
         raise InputError("--sites and --grid-step: give one of the two")
     first: dict[str, Params | None] = {}

@@ -11,7 +11,8 @@ from qtpy.QtWidgets import QComboBox
 
 from atomscope import pipeline
 from atomscope.data import Progress, counted
-from atomscope.data.params import MEMBERS, FitParams, VAESpec
+from atomscope.data.params import MEMBERS, FitParams, VAESpec, as_member, member_of
+from atomscope.data.params.choosing import DELAY
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import write_columns
 from atomscope.widgets.form import ParamsForm
@@ -24,15 +25,8 @@ from atomscope.widgets.plots import LossPlot, Picture, mosaic
 from atomscope.widgets.state import Work
 from atomscope.widgets.warmup import warm_up
 
-#: What members differ in, and the name of a choice of parts that is none of them.
-_PARTS = ("rotation", "translation", "scaling", "classes")
+#: The name of a choice of parts that is no member.
 _OWN = "own choice"
-#: The member that draws another time: for patches that were cut in pairs.
-_DELAY = "DelayVAE"
-
-
-def _alike(part: str, here: Any, there: Any) -> bool:
-    return bool(here) == bool(there) if part == "classes" else here == there
 
 
 class TrainRvaeWidget(Panel):
@@ -93,25 +87,27 @@ class TrainRvaeWidget(Panel):
         """Show the parts of a member in the form; what the member leaves open stays as it is."""
         if name not in MEMBERS:
             return
-        spec = MEMBERS[name]()
-        now = self.model_form.values()
-        parts = {part: getattr(spec, part) for part in _PARTS}
-        self.model_form.set(VAESpec(**{**now, **parts, "predicts": now["predicts"]}))
+        try:
+            now = self.model_form.params()
+        except AtomscopeError:  # parts that do not fit: begin anew
+            now = VAESpec()
+        try:
+            self.model_form.set(as_member(name, now))
+        except AtomscopeError:
+            self.model_form.set(MEMBERS[name](predicts=now.predicts))
+        if self.known.labels() is not None:
+            self._known_changed()
 
     def _name_member(self) -> None:
         """Say which member the form is."""
-        values = self.model_form.values()
-        fits = [
-            name
-            for name, make in MEMBERS.items()
-            if all(_alike(part, values.get(part), getattr(make(), part)) for part in _PARTS)
-        ]
-        named = [name for name in fits if (name == _DELAY) == bool(values["predicts"])]
-        self.member.setCurrentText((named or fits or [_OWN])[0])
+        try:
+            self.member.setCurrentText(member_of(self.model_form.params()) or _OWN)
+        except AtomscopeError:  # which Train says
+            self.member.setCurrentText(_OWN)
 
     def _follow_pairs(self, paired: bool) -> None:
         """Have the model draw another time if, and only if, the patches are pairs."""
-        item = self.member.model().item(self.member.findText(_DELAY))
+        item = self.member.model().item(self.member.findText(DELAY))
         item.setEnabled(paired)
         item.setToolTip("" if paired else "Extract patches ▸ Another time ▸ Cut pairs first.")
         predicts = self.model_form.fields["predicts"]
@@ -130,10 +126,12 @@ class TrainRvaeWidget(Panel):
             self._points_changed()
 
     def _known_changed(self) -> None:
-        """Have at least as many classes as the labels name."""
+        """Have at least as many classes as the labels name; a model that is told classes need not look twice."""
         item = self.model_form.fields["classes"]
         if self.known.labels() is not None and int(item.get()) < len(self.known.classes()):
             item.set(len(self.known.classes()))
+        if self.known.labels() is not None:
+            self.model_form.fields["glance"].set(False)
 
     def _points_changed(self) -> None:
         points = self.points_box.layer()

@@ -175,6 +175,7 @@ MEMBERS: dict[str, Callable[..., VAESpec]] = {
     "jVAE": JVAE,
     "jrVAE": JRVAE,
     "DelayVAE": DelayVAE,
+    "phyVAE": PhyVAE,
     "torus": TorusVAE,
     "SO(3)": SO3VAE,
 }
