@@ -141,7 +141,7 @@ def test_the_scale_keeps_what_latents_say_less_surely_than_they_lean():
     said = p._replace(z=z, z_log_sd=torch.tensor([0.05, 0.3]).log().expand(n, 2), log_scale=true - 0.3 * z[:, 0])
     net.encode = lambda *_, **__: said
     settle_scales(net, [(torch.zeros(n, 1, 16, 16), NOTHING)])
-    found = said.log_scale + net.own_scale(mean_code(said, None))
+    found = said.log_scale + net.own(mean_code(said, None))[1]
     assert float((found - true).square().mean() / true.var()) < 0.1
     slope = float((found * true).sum() / true.square().sum())
     assert slope > 0.9

@@ -7,7 +7,7 @@ settled as functions of the latents, so that every patch is drawn as before:
 - the centre: among all pairs, that with the smallest mean squared shift is the most probable (the prior of the shift).
   It is found in closed form;
 - the scale: likewise, the smallest mean squared logarithm of the magnification;
-- the orientation: like shapes lie alike (see align.py);
+- the orientation: like shapes lie alike (see align.py), and what of them does not change lies still (see steady.py);
 - the numbers of the latents: z1 is the one that says most.
 
 A latent that the run left unused is settled too: its mean is nothing but leftovers of the pose, and would be shown as
@@ -29,6 +29,7 @@ from atomscope.models.vae.encoders import Posterior
 from atomscope.models.vae.known import Known
 from atomscope.models.vae.network import ANCHORS, VAE
 from atomscope.models.vae.pose import Pose, turn
+from atomscope.models.vae.steady import drift
 
 #: Drawings below which nothing can be said of their likeness.
 FEWEST = 30
@@ -172,6 +173,7 @@ def open_gauge(net: VAE) -> None:
     """Unsettle where, how large and in which orientation shapes are drawn."""
     net.centre.zero_()
     net.turn.zero_()
+    net.drift.zero_()
     if net.spec.scaling:
         net.magnified.zero_()
 
@@ -185,9 +187,10 @@ def _linear(a: Tensor, b: Tensor, ridge: float) -> Tensor:
 
 
 def settle_turns(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:
-    """Set ``net.turn`` so that like shapes are drawn in one orientation, whatever their latents.
+    """Set ``net.turn`` and ``net.drift`` so that like shapes are drawn in one orientation, whatever their latents.
 
-    The drawings of ``ANCHORS`` of the patches are compared; other latents follow the nearest anchor.
+    The drawings of ``ANCHORS`` of the patches are compared. Where they jump, other latents follow the nearest anchor;
+    what is left is a smooth function of the latents, where angles have no prior of their own.
 
     Parameters
     ----------
@@ -197,6 +200,7 @@ def settle_turns(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:
         Patches (n, channels, rows, cols) in their own units, and what is known of them.
     """
     net.turn.zero_()
+    net.drift.zero_()
     if not (net.spec.rotation and net.layout.size):
         return
     read = [read_known(net.encode, net, x, known) for x, known in batches]
@@ -204,15 +208,21 @@ def settle_turns(net: VAE, batches: Iterable[tuple[Tensor, Known]]) -> None:
     if len(z) < FEWEST:
         return
     z = z[torch.linspace(0, len(z) - 1, min(ANCHORS, len(z))).long().to(z.device)]  # (anchors, code)
-    zero = z.new_zeros(len(z))
-    shift = zero[:, None].expand(-1, 2) if net.spec.translation else None
-    drawn = net.decode(z, Pose(zero, shift, zero if net.spec.scaling else None))  # (anchors, channels, rows, cols)
-    rings = polar(drawn.cpu(), max(2, min(net.window) // 2 - 1))  # (anchors, circles, angles)
+    rings = polar(_upright(net, z).cpu(), max(2, min(net.window) // 2 - 1))  # (anchors, circles, angles)
     turns = torch.from_numpy(synchronise(compare(rings))).float()  # (anchors,)
     log.info("orientation of the drawings: %.0f %% turned", 100 * float((turns != 0).float().mean()))
     repeat = torch.arange(ANCHORS) % len(z)
     net.turn_at.copy_(z[repeat.to(z.device)])
     net.turn.copy_(turns[repeat])
+    if net.spec.angle_sd is None and min(net.window) > 1:
+        net.drift.copy_(drift(_upright(net, z), net.features(z), net.spec.scaling))
+
+
+def _upright(net: VAE, code: Tensor) -> Tensor:
+    """Return the drawings of codes (n, code) without turn, shift or magnification, (n, channels, rows, cols)."""
+    zero = code.new_zeros(len(code))
+    shift = zero[:, None].expand(-1, 2) if net.spec.translation else None
+    return net.decode(code, Pose(zero, shift, zero if net.spec.scaling else None))
 
 
 def read_known(

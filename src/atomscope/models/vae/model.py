@@ -230,6 +230,7 @@ def load_net(state: ModelState) -> VAE:
     wanted = net.state_dict()
     came = {name: t for name, t in state.tensors.items() if not name.startswith(("optimizer.", "best."))}
     came.setdefault("doubt", np.zeros(3, np.float32))  # older models took their encoder at its word
+    came.setdefault("drift", np.zeros(spec.hidden + 1, np.float32))  # and shapes as they were drawn
     wrong = [f"{name} is missing" for name in wanted if name not in came]
     wrong += [f"{name} is unknown" for name in came if name not in wanted]
     for name, t in came.items():

@@ -50,6 +50,7 @@ class VAE(nn.Module):
     magnified: Tensor
     turn_at: Tensor
     turn: Tensor
+    drift: Tensor
     doubt: Tensor
     idle: Tensor
     idle_at: Tensor
@@ -73,6 +74,7 @@ class VAE(nn.Module):
             self.register_buffer("magnified", torch.zeros(spec.hidden + 1))
         self.register_buffer("turn_at", torch.zeros(ANCHORS, self.layout.size))
         self.register_buffer("turn", torch.zeros(ANCHORS))  # rad
+        self.register_buffer("drift", torch.zeros(spec.hidden + 1))  # rad; see steady.py
         self.register_buffer("doubt", torch.zeros(3))  # see doubt.py
         self.register_buffer("idle", torch.zeros(spec.latent_dim))  # 1: this latent says nothing
         self.register_buffer("idle_at", torch.zeros(spec.latent_dim))
@@ -110,30 +112,35 @@ class VAE(nn.Module):
         features: Callable[[Tensor], Tensor] = self.decoder.features  # type: ignore[assignment]
         return features(code)  # (n, hidden)
 
-    def own_centre(self, code: Tensor) -> Tensor | None:
-        """Return where the drawing's own centre lies on the canvas for codes (n, code); (n, 2), px.
+    def own(self, code: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Return how the drawings of codes (n, code) lie by themselves; None for what there is not.
 
-        None while training: it is settled at the end (see gauge.py).
+        None while training: all of it is settled at the end (see gauge.py).
+
+        Returns
+        -------
+        turned : Tensor, shape (n,), rad
+        larger : Tensor, shape (n,)
+            Logarithm of how large they are on the canvas.
+        centre : Tensor, shape (n, 2), (row, col) px
+            Where their own centre lies on the canvas.
         """
-        if self.training or not self.spec.translation:
-            return None
+        spec = self.spec
+        if self.training or not (spec.rotation or spec.translation or spec.scaling):
+            return None, None, None
         h = self.features(code)  # (n, hidden)
-        return h @ self.centre[:-1] + self.centre[-1]  # (n, 2)
+        turned = self.own_turn(code, h) if spec.rotation else None
+        larger = h @ self.magnified[:-1] + self.magnified[-1] if spec.scaling else None  # (n,)
+        centre = h @ self.centre[:-1] + self.centre[-1] if spec.translation else None  # (n, 2)
+        return turned, larger, centre
 
-    def own_scale(self, code: Tensor) -> Tensor | None:
-        """Return the logarithm of how large codes (n, code) are drawn on the canvas; (n,); None where none is."""
-        if self.training or not self.spec.scaling:
-            return None
-        return self.features(code) @ self.magnified[:-1] + self.magnified[-1]  # (n,)
-
-    def own_turn(self, code: Tensor) -> Tensor | None:
-        """Return by how much the drawing of codes (n, code) is turned; (n,), rad; None where none is.
-
-        None while training: it is settled at the end (see gauge.py).
-        """
-        if self.training or not self.spec.rotation or not bool(self.turn.any()):
-            return None
-        return self.turn[nearest(code, self.turn_at)]  # (n,)
+    def own_turn(self, code: Tensor, h: Tensor) -> Tensor | None:
+        """Return by how much the drawing of codes (n, code) with features (n, hidden) is turned; (n,), rad."""
+        jumps = self.turn[nearest(code, self.turn_at)] if bool(self.turn.any()) else None  # (n,)
+        if not bool(self.drift.any()):
+            return jumps
+        smooth = h @ self.drift[:-1] + self.drift[-1]  # (n,)
+        return smooth if jumps is None else jumps + smooth
 
     def encode(self, x: Tensor, condition: Tensor | None = None, fine: bool = False) -> Posterior:
         """Encode standardised patches (n, channels, rows, cols), of which ``condition`` is known, standardised too.
@@ -151,7 +158,7 @@ class VAE(nn.Module):
         if p.shift is None and p.angle is None and p.log_scale is None:
             return p
         code = mean_code(p, condition)  # (n, code)
-        own, turned, larger = self.own_centre(code), self.own_turn(code), self.own_scale(code)  # (n, 2), (n,), (n,)
+        turned, larger, own = self.own(code)  # (n,), (n,), (n, 2)
         if p.shift is not None and own is not None:
             moved = own if p.angle is None else turn(own, p.angle)  # (n, 2)
             p = p._replace(shift=p.shift + (moved if p.log_scale is None else moved * p.log_scale.exp()[:, None]))
@@ -168,7 +175,7 @@ class VAE(nn.Module):
 
         With ``times``, each in so many poses, those of the first one first: (times n, channels, rows, cols).
         """
-        own = (self.own_turn(code), self.own_scale(code), self.own_centre(code))
+        own = self.own(code)
         turned, larger, centre = (v if v is None or times == 1 else v.repeat_interleave(times, 0) for v in own)
         if pose.angle is not None and turned is not None:
             pose = pose._replace(angle=pose.angle + turned)

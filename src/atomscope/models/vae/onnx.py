@@ -203,10 +203,12 @@ def _write(
 @contextlib.contextmanager
 def _plain(net: VAE) -> Iterator[None]:
     """Decide what a graph cannot: whether the drawings are turned at all."""
-    turns = bool(net.turn.any())
+    turns, drifts = bool(net.turn.any()), bool(net.drift.any())
 
-    def own_turn(code: Tensor) -> Tensor | None:
-        return net.turn[nearest(code, net.turn_at)] if turns else None  # (n,)
+    def own_turn(code: Tensor, h: Tensor) -> Tensor | None:
+        jumps = net.turn[nearest(code, net.turn_at)] if turns else None  # (n,)
+        smooth = h @ net.drift[:-1] + net.drift[-1] if drifts else None  # (n,)
+        return smooth if jumps is None else jumps if smooth is None else jumps + smooth
 
     try:
         net.own_turn = own_turn  # type: ignore[method-assign]

@@ -59,7 +59,7 @@ def refined(net: VAE, x: Tensor, p: Posterior, condition: Tensor | None) -> Post
         diagonal = curvature.diagonal(dim1=1, dim2=2)  # (n, parts)
         eye = torch.eye(diagonal.shape[1], device=x.device)
         damped = curvature + eye * (damping[:, None] * diagonal + FLAT)[:, :, None]  # (n, parts, parts)
-        tried = _moved(pose, solve(damped, gradient))
+        tried = moved(pose, solve(damped, gradient))
         new = _fit(sloped, x, tried)
         good = (new[0] < error) & _near(net, p.pose, tried)  # (n,)
         pose = Pose(*(a if a is None or b is None else _where(good, b, a) for a, b in zip(pose, tried, strict=True)))
@@ -88,8 +88,22 @@ def solve(matrix: Tensor, right: Tensor) -> Tensor:
     return both[:, :, -1]  # (n, k)
 
 
-def _fit(sloped: Tensor, x: Tensor, pose: Pose) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the squared error of drawings, its half gradient downhill, and the curvature, by the parts of the pose."""
+def differences(sloped: Tensor, x: Tensor, pose: Pose) -> tuple[Tensor, Tensor]:
+    """Return what pictures in a pose lack of patches, and how they change with each part of the pose.
+
+    Parameters
+    ----------
+    sloped : Tensor, shape (n, 3 channels, height, width)
+        Pictures, and their derivatives along columns and rows.
+    x : Tensor, shape (n, channels, rows, cols)
+    pose : Pose
+
+    Returns
+    -------
+    off : Tensor, shape (n, channels * rows * cols)
+    by : Tensor, shape (n, parts, channels * rows * cols)
+        Of the angle, the shift along rows and columns, and the log scale: of what there is.
+    """
     channels, window = x.shape[1], (x.shape[2], x.shape[3])
     half = tuple(max(k - 1, 1) / 2 for k in sloped.shape[2:])
     at = picture_points(window, pose)  # (n, rows, cols, 2), px
@@ -108,12 +122,16 @@ def _fit(sloped: Tensor, x: Tensor, pose: Pose) -> tuple[Tensor, Tensor, Tensor]
         parts += [-(s * by_col + c * by_row), -(c * by_col - s * by_row)]
     if pose.log_scale is not None:
         parts.append(-(by_col * col + by_row * row))
-    by = torch.stack(parts, 1).flatten(2)  # (n, parts, channels * pixels)
-    off = x.flatten(1) - drawn.flatten(1)  # (n, channels * pixels)
+    return x.flatten(1) - drawn.flatten(1), torch.stack(parts, 1).flatten(2)
+
+
+def _fit(sloped: Tensor, x: Tensor, pose: Pose) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the squared error of drawings, its half gradient downhill, and the curvature, by the parts of the pose."""
+    off, by = differences(sloped, x, pose)
     return off.square().sum(1), (by @ off[:, :, None])[:, :, 0], by @ by.transpose(1, 2)
 
 
-def _moved(pose: Pose, step: Tensor) -> Pose:
+def moved(pose: Pose, step: Tensor) -> Pose:
     """Return a pose moved by steps (n, parts), in the order of the parts."""
     angle, shift, log_scale = pose
     if angle is not None:
