@@ -32,6 +32,22 @@ def open_scan(viewer, name: str):
     return widget
 
 
+def learn(viewer) -> None:
+    """Learn from the patterns of the grains: how each is turned."""
+    patterns = dock(viewer, "Extract patterns")
+    patterns.form.fields["blank_disk"].set(True)
+    patterns.run_bar.button.click()
+    wait(lambda: not patterns.runner.busy, "the patterns")
+    train = dock(viewer, "Train rVAE")
+    train.fit_form.fields["epochs"].set(70)
+    train.run_bar.button.click()
+    wait(lambda: not train.runner.busy, "the training")
+    explorer = dock(viewer, "Latent explorer")
+    wait(lambda: explorer.manifold.array is not None, "the manifold")
+    explorer.colour_box.setCurrentText("angle")
+    shoot(viewer, "scan_learn")
+
+
 def drive() -> None:
     import napari
 
@@ -58,6 +74,8 @@ def drive() -> None:
     widget.position.mark(tuple(int(i) for i in np.unravel_index(np.argmax(bright), bright.shape)))
     wait(lambda: ready(widget), "the pattern")
     shoot(viewer, "scan_grains")
+
+    learn(viewer)
 
     widget = open_scan(viewer, "scan_field")
     for name in ("COM", "Field"):

@@ -45,6 +45,7 @@ def test_the_docks_are_there():
         "Particles",
         "Walls",
         "4D-STEM",
+        "Extract patterns",
         "Quality",
         "Runs",
     ]
@@ -70,6 +71,7 @@ def test_the_docks_do_not_load_torch():
     code = (
         "import sys\n"
         "from atomscope.widgets import candidates, extract_patches, find_atoms, latent_explorer, particles, quality\n"
+        "from atomscope.widgets import extract_patterns\n"
         "from atomscope.widgets import runs, scan_navigator, structure, teach, train_rvae, walls\n"
         "assert 'torch' not in sys.modules"
     )

@@ -17,6 +17,7 @@ from atomscope.data.params import (
     PatternParams,
     StructureParams,
     VAESpec,
+    for_patterns,
     preset,
 )
 from atomscope.data.params.scan import PRESETS
@@ -61,11 +62,9 @@ def learn4d(
     from atomscope import pipeline
 
     stack = opened(file, key)
-    if values["translation"] is None and member not in ("tVAE", "rtsVAE"):
-        values["translation"] = False
-    model = take_model(values, member)
-    if values["glance"] is None:  # grains that are turned are else taken for different things, one run in five
-        model = model.replace(glance=model.rotation)
+    usual = for_patterns(take_model(values, member), member)
+    given = {name: values[name] for name in ("translation", "glance") if values[name] is not None}
+    model = usual.replace(**given)
     recipe = pipeline.Recipe.of(
         virtual=pipeline.in_unit_of(_detector(stack, detector, alpha_mrad), stack, energy_kev),
         find=FindParams() if atoms else None,

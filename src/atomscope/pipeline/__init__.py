@@ -53,7 +53,7 @@ from atomscope.pipeline.particles import (
     train_particles,
 )
 from atomscope.pipeline.patches import crop, estimate_patches
-from atomscope.pipeline.patterns import patterns
+from atomscope.pipeline.patterns import chosen_positions, most_bytes, patterns
 from atomscope.pipeline.recipe import STEPS, Recipe, Step, TrainParams
 from atomscope.pipeline.records import (
     as_stack,
@@ -144,6 +144,7 @@ __all__ = [
     "bright_disk",
     "center_of_mass",
     "channels",
+    "chosen_positions",
     "class_lines",
     "class_names",
     "cluster",
@@ -202,6 +203,7 @@ __all__ = [
     "manifold",
     "manifold_layers",
     "merge_classes",
+    "most_bytes",
     "neighbour_edges",
     "normalise_unit",
     "one_by_one",

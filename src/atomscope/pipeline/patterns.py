@@ -85,7 +85,7 @@ def patterns(
 
     stack = as_scan(source)
     params = with_fields(PatternParams, params, fields)
-    chosen = _chosen(stack, params, region)
+    chosen = chosen_positions(stack, params, region)
     preparation = scan4d.prepare(stack, params)
     flags: dict[int, str] = {}
     windows: Iterator[np.ndarray]
@@ -146,8 +146,16 @@ def most_bytes(stack: Stack, params: PatternParams, sites: Sites | None = None) 
     return count * scan4d.longest_side(params, stack.frame_shape) ** 2 * 4
 
 
-def _chosen(stack: Stack, params: PatternParams, region: np.ndarray | None) -> np.ndarray:
-    """Return the positions that are taken, bool, shape (*navigation)."""
+def chosen_positions(stack: Stack, params: PatternParams, region: np.ndarray | None = None) -> np.ndarray:
+    """Return the positions of a scan that are taken, bool, shape (*navigation).
+
+    Raises
+    ------
+    ShapeError
+        If the region has another shape than the scan.
+    InputError
+        If none is chosen.
+    """
     shape = stack.navigation_shape
     chosen = np.zeros(shape, bool)
     part = (slice(params.row_from, params.row_to, params.every), slice(params.col_from, params.col_to, params.every))

@@ -25,8 +25,8 @@ from atomscope.widgets.panel import Panel, RunBar, note, row_label
 from atomscope.widgets.plots import Picture, mosaic
 
 #: Patches larger than this are streamed to a file instead of memory.
-_TO_DISK = 1_000_000_000
-_TILES = 5
+TO_DISK = 1_000_000_000
+TILES = 5
 
 
 class ExtractPatchesWidget(Panel):
@@ -153,7 +153,7 @@ class ExtractPatchesWidget(Panel):
         holder = tempfile.TemporaryDirectory(prefix="atomscope-", ignore_cleanup_errors=True)
 
         def work(on_progress: Any, should_stop: Any) -> Any:
-            out = Path(holder.name) / "patches.zarr" if asked.estimate()[1] > _TO_DISK else None
+            out = Path(holder.name) / "patches.zarr" if asked.estimate()[1] > TO_DISK else None
             hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
             got = pipeline.cut(asked.source, asked.sites, asked.params, asked.delay, out=out, **hooks)
             return got, holder if out is not None else None
@@ -226,14 +226,14 @@ def tiles(patches: Patches, target: Patches | None = None, seed: int = 0) -> np.
     """Return a picture of 5 x 5 random patches, channels side by side, then those of the other time."""
     if not len(patches):
         return None
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(patches))[: _TILES**2])
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(patches))[: TILES**2])
     parts: list[np.ndarray] = []
     for part in (patches, target):
         if part is not None:
             values = np.stack([compute(part.values[int(i)]) for i in chosen])
             for plane in [values] if values.ndim == 3 else values.swapaxes(0, 1):
                 parts += [np.full_like(plane[..., :1], np.nan)] * bool(parts) + [plane]
-    return mosaic(np.concatenate(parts, axis=2), _TILES)
+    return mosaic(np.concatenate(parts, axis=2), TILES)
 
 
 def look(asked: Asked) -> tuple[int, int, int, np.ndarray | None]:
@@ -242,7 +242,7 @@ def look(asked: Asked) -> tuple[int, int, int, np.ndarray | None]:
     sites, rng = asked.sites, np.random.default_rng(0)
     frames = sites.table["frame"].unique()
     some = sites.table[sites.table["frame"].isin(rng.permutation(frames)[:3])]
-    few = some.iloc[np.sort(rng.permutation(len(some))[: 4 * _TILES**2])]
+    few = some.iloc[np.sort(rng.permutation(len(some))[: 4 * TILES**2])]
     normalise = "patch" if asked.params.normalise == "dataset" else asked.params.normalise
     patches = pipeline.crop(asked.source, sites.with_table(few), asked.params.replace(normalise=normalise))
     return len(sites), n, size, tiles(patches)

@@ -186,7 +186,8 @@ class ScanPanel(Panel):
             self.run_bar.say("Cancelled: images are coarse where they were not finished.")
         else:
             scan = session.scan(frame)
-            self.run_bar.say(f"{scan.stack.n_frames:,} patterns read: detectors on the beam are immediate.")
+            read = f"{scan.stack.n_frames:,} patterns read: detectors on the beam are immediate."
+            self.run_bar.say(f"{read} To learn from them: Extract patterns.")
             for entry in session.entries:
                 entry.detector = scan.snapped(entry.detector)
         self.images.refresh(session, frame)

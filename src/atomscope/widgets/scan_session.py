@@ -178,7 +178,8 @@ class Session:
         where[...] = image
         (entry.exact.add if exact else entry.exact.discard)(frame)
         limits = pipeline.robust_limits(where)
-        told = entry.detector.model_dump(mode="json")
+        row, col = self.centre_of(entry.detector)  # where it is, for whoever does without this dock
+        told = entry.detector.model_dump(mode="json") | {"centre_row_px": float(row), "centre_col_px": float(col)}
         if entry.layer is None:
             data = pipeline.scan_layer(self.stack, entry.values, entry.detector.title, detector=told)
             entry.values = data[0]  # the layer shows this very array

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atomscope.data.params import DelayParams, Params
+from atomscope.data.params import DelayParams, Detector, Params
 from atomscope.pipeline import Recipe
 
 
@@ -21,12 +21,22 @@ def as_python(recipe: Recipe) -> str:
         images = "layers"  # registered images: a channel each
         more = (f"ats.open({one.path!r}{f', key={one.key!r}' if one.key else ''})" for one in layers)
         lines.append(f"layers = [stack, {', '.join(more)}]")
-    if "grid" in steps:
+    scan = images
+    if isinstance(detector := steps.get("virtual"), Detector):
+        lines.append(f"stack = ats.virtual_image(scan, ats.Detector({_fields(detector)[2:]}))")
+        lines[2], scan = lines[2].replace("stack = ", "scan = "), "scan"
+    patterns = steps.get("patterns")
+    found = any(name in steps for name in ("find", "grid", "particles"))
+    if patterns is not None and not found:
+        pass  # every position is a site
+    elif "grid" in steps:
         lines.append(f"sites = ats.grid(stack{_fields(steps['grid'])})")
     elif "particles" in steps:
         lines.append(f"sites = ats.find_particles(stack{_fields(steps['particles'])})")
     else:
         lines.append(f"sites = ats.find_atoms(stack{_fields(steps.get('find'))})")
+    if "structure" in steps:
+        lines.append(f"sites = ats.structure(sites, image=stack{_fields(steps['structure'])}).sites")
     crop, delay = steps.get("crop"), steps.get("delay")
     given = ""
     if sizes := getattr(crop, "finer_px", ()):  # windows are cut while the models are trained
@@ -36,6 +46,9 @@ def as_python(recipe: Recipe) -> str:
         lines.append(f"patches, target = ats.delayed({images}, sites{_fields(delay, 'pairs')}{_fields(crop)})")
         lines += ["patches = ats.channels(patches, target)"] if stack else []
         given = "" if stack else ", given=ats.Given(target=target)"
+    elif patterns is not None:
+        which = ", sites=sites" if found else ""
+        lines.append(f"patches, sites = ats.patterns({scan}{which}{_fields(patterns)})")
     elif crop is not None:
         lines.append(f"patches = ats.crop({images}, sites{_fields(crop)})")
     if "train" in steps and sizes:

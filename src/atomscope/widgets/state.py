@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from napari.layers import Image, Points
 
 #: The order of steps in a recipe.
-ORDER = ("open", "find", "grid", "walls", "particles", "structure", "delay", "crop", "train", "cluster", "show")
+ORDER = (
+    *("open", "virtual", "find", "grid", "walls", "particles", "structure", "delay", "crop", "patterns"),
+    *("train", "cluster", "show"),
+)
 
-_FINDING = ("find", "grid", "walls", "particles")
+#: Steps of which a recipe has one: several ways to the same thing.
+_EITHER = (("find", "grid", "walls", "particles"), ("crop", "patterns"))
 
 
 @dataclass
@@ -66,8 +70,8 @@ class Work:
 
     def note(self, step: str, params: Params) -> None:
         """Remember a step; the steps after it are no longer what was done."""
-        if step in _FINDING:  # several ways to one thing
-            for other in _FINDING:
+        for ways in _EITHER:
+            for other in ways if step in ways else ():
                 self.steps.pop(other, None)
         self.steps[step] = params
         for later in ORDER[ORDER.index(step) + 1 :]:

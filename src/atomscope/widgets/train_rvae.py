@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
+import weakref
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from qtpy.QtWidgets import QComboBox
 
 from atomscope import pipeline
 from atomscope.data import Progress, counted
-from atomscope.data.params import MEMBERS, FitParams, VAESpec, as_member, member_of
+from atomscope.data.params import MEMBERS, FitParams, VAESpec, as_member, for_patterns, member_of
 from atomscope.data.params.choosing import DELAY
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import write_columns
@@ -78,6 +80,8 @@ class TrainRvaeWidget(Panel):
         self.foot.addWidget(self.run_bar)
         self._job: tuple[Any, VAESpec, FitParams, float] | None = None
         self._epoch = 0.0
+        self._seen: weakref.ref[Any] | None = None  # the patches that the form was last made to suit
+        self._suited: tuple[VAESpec, VAESpec] | None = None  # before, and after, patterns came
         self.points_box.layer_changed.connect(self._points_changed)
         self.state.changed.connect(self._state_changed)
         self._points_changed()
@@ -95,8 +99,22 @@ class TrainRvaeWidget(Panel):
             self.model_form.set(as_member(name, now))
         except AtomscopeError:
             self.model_form.set(MEMBERS[name](predicts=now.predicts))
+        self._suit_patterns(name)
         if self.known.labels() is not None:
             self._known_changed()
+
+    def _suit_patterns(self, name: str | None = None) -> None:
+        """Choose what patterns of a scan want, if that is what the patches are; go back for patches of images."""
+        points = self.points_box.layer()
+        with contextlib.suppress(AtomscopeError):  # parts that do not fit, which the form says
+            now = self.model_form.params()
+            if points is not None and _are_patterns(self.state.work(points)):
+                wanted = for_patterns(now, name)
+                self._suited = (now, wanted) if wanted != now else self._suited
+            else:
+                wanted = self._suited[0] if self._suited is not None and self._suited[1] == now else now
+            if wanted != now:
+                self.model_form.set(wanted)
 
     def _name_member(self) -> None:
         """Say which member the form is."""
@@ -146,6 +164,9 @@ class TrainRvaeWidget(Panel):
         if work.patches is not None:
             self.chip.setText(_about(work))
         self._follow_pairs(work.target is not None)
+        if work.patches is not None and (self._seen is None or self._seen() is not work.patches):
+            self._seen = weakref.ref(work.patches)
+            self._suit_patterns(self.member.currentText())
         self.run_bar.allow("")
         if not self.runner.busy:
             self.run_bar.say("")
@@ -229,6 +250,11 @@ class TrainRvaeWidget(Panel):
 
     def _failed(self, error: BaseException) -> None:
         self.run_bar.say(str(error), bad=True)
+
+
+def _are_patterns(work: Work) -> bool:
+    """Whether patches are patterns of a scan."""
+    return work.patches is not None and work.patches.provenance.step == "patterns"
 
 
 def _about(work: Work) -> str:

@@ -1,7 +1,7 @@
 """Parameter classes: one frozen class a step, from which form, flags and recipe are made."""
 
 from atomscope.data.params.base import Params, field
-from atomscope.data.params.choosing import as_member, member_of
+from atomscope.data.params.choosing import as_member, for_patterns, member_of
 from atomscope.data.params.crop import CropParams
 from atomscope.data.params.defects import CandidateParams, ClassifierParams
 from atomscope.data.params.delay import DelayParams
@@ -80,6 +80,7 @@ __all__ = [
     "WallTrainParams",
     "as_member",
     "field",
+    "for_patterns",
     "member_of",
     "preset",
 ]

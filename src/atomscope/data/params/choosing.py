@@ -16,7 +16,12 @@ DELAY = "DelayVAE"
 
 
 def member_of(spec: VAESpec) -> str | None:
-    """Return the name of the member that a model is; None: a choice of parts that has no name."""
+    """Return the name of the member that a model is; None: a choice of parts that has no name.
+
+    One that turns and does not shift has the name of the one that does both.
+    """
+    if spec.rotation and not spec.scaling:
+        spec = spec.replace(translation=True)
     fits = [
         name
         for name, make in MEMBERS.items()
@@ -54,3 +59,12 @@ def as_member(name: str, now: VAESpec) -> VAESpec:
         if value and getattr(plain, field) and value != getattr(usual, field):
             fields[field] = value
     return make(**{**fields, "predicts": now.predicts})
+
+
+def for_patterns(spec: VAESpec, name: str | None = None) -> VAESpec:
+    """Return a model as patterns of a scan want it: they are centred, and few of them differ by more than a turn.
+
+    No shift, unless the member of this name is about shifts. One that turns looks twice: grains that are turned are
+    else taken for different things, one run in five.
+    """
+    return spec.replace(translation=spec.translation and name in ("tVAE", "rtsVAE"), glance=spec.rotation)
