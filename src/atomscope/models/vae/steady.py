@@ -13,14 +13,21 @@ S. Geman and D. E. McClure, "Statistical methods for tomographic image reconstru
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from atomscope.models.vae.pose import Pose
 from atomscope.models.vae.refine import differences, moved, slopes
 
 #: Each drawing is laid on so many others, spread over this part of all, the likest.
 LINKS, AMONG = 4, 0.24
+#: Drawings are made coarser until no side is longer than this, px: a turn is the same in any size.
+FINE = 48
+#: Values of the drawings that are laid on others at once: some 60 MB.
+AT_ONCE = 1 << 20
 #: Fits, each with the weights of the last; the largest steps: rad, px, logarithm.
 FITS, STEPS = 15, (0.1, 0.7, 0.1)
 #: Differences that count as none, and as some, in standard deviations of a drawing.
@@ -45,8 +52,13 @@ def drift(drawn: Tensor, features: Tensor, scaling: bool = False) -> Tensor:
     scaling : bool
         Whether drawings may differ in size, too.
     """
+    coarser = math.ceil(max(drawn.shape[2:]) / FINE)
+    if coarser > 1:
+        drawn = interpolate(drawn, size=[max(1, k // coarser) for k in drawn.shape[2:]], mode="area")
     i, j = _links(drawn)  # (links,) twice
-    turn, agree = laid_on(drawn[j], drawn[i], scaling)  # (links,) twice
+    few = max(1, AT_ONCE // drawn[0].numel())
+    parts = [laid_on(drawn[b], drawn[a], scaling) for a, b in zip(i.split(few), j.split(few), strict=True)]
+    turn, agree = (torch.cat(part) for part in zip(*parts, strict=True))  # (links,) twice
     weight = (agree * (agree > ALIKE) * (turn.abs() < MOST)).double()  # (links,)
     h = features.double()  # (n, hidden)
     apart = h[j] - h[i]  # (links, hidden)
