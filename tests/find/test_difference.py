@@ -67,7 +67,7 @@ def test_a_faint_difference_beside_a_strong_one_is_not_lost(seed):
     deep = ((table[["row", "col"]] > 40) & (table[["row", "col"]] < 215)).all(axis=1)
     planted = []
     metal = table[deep & (table["sublattice"] == "A")]
-    for k in np.random.default_rng(seed).choice(len(metal), 6, replace=False):
+    for k in np.random.default_rng(seed).choice(len(metal), 8, replace=False):
         here = metal.iloc[k]
         other = table[deep & (table["sublattice"] == "B")]
         away = np.hypot(other["row"] - here["row"], other["col"] - here["col"])
