@@ -39,7 +39,7 @@ def learn(viewer) -> None:
     patterns.run_bar.button.click()
     wait(lambda: not patterns.runner.busy, "the patterns")
     train = dock(viewer, "Train rVAE")
-    train.fit_form.fields["epochs"].set(70)
+    train.fit_form.fields["epochs"].set(110)  # 1500 steps and more: poses are checked
     train.run_bar.button.click()
     wait(lambda: not train.runner.busy, "the training")
     explorer = dock(viewer, "Latent explorer")
