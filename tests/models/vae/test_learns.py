@@ -16,8 +16,8 @@ def test_a_small_run_finds_angle_shift_and_motif(small_model, small_truth):
     assert got["angle"] > 0.97, got
     assert got["motif"] > 0.97, got
     assert got["shift"] < 0.4, got
-    # So few patches: -.06 to .12 over seeds and processors. A latent that says the angle has .5 and more; the bar itself
-    # (.05) is asserted at full size below.
+    # So few patches: -.06 to .12 over seeds and processors. A latent that says the angle has .5 and more; the bar
+    # itself (.05) is asserted at full size below.
     assert got["angle_in_z"] < 0.2, got
 
 
