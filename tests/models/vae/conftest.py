@@ -18,5 +18,5 @@ def small_truth():
 
 @pytest.fixture(scope="session")
 def small_model(small_truth):
-    """An rVAE trained for some seconds on them: long enough for its poses to be checked, as in any usual run."""
-    return fit(Patches.from_array(small_truth.patches), RVAE(hidden=96), FitParams(epochs=70, batch_size=100, seed=1))
+    """An rVAE trained for a few seconds on them."""
+    return fit(Patches.from_array(small_truth.patches), RVAE(hidden=96), FitParams(epochs=60, batch_size=100, seed=1))
