@@ -14,22 +14,22 @@ import numpy as np
 from atomscope import pipeline
 from atomscope.data import Patches, Sites, Stack, compute, counted
 from atomscope.data.params import CropParams, DelayParams
-from atomscope.errors import AtomscopeError, InputError, ParameterError
+from atomscope.errors import InputError
 from atomscope.widgets.beside import LaterBox, LayersButton
 from atomscope.widgets.bridge import sites_of, stack_of, write_columns
+from atomscope.widgets.cutting import CuttingPanel
 from atomscope.widgets.form import ParamsForm
-from atomscope.widgets.latest import Latest
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.overlay import is_image, is_points
-from atomscope.widgets.panel import Panel, RunBar, note, row_label
-from atomscope.widgets.plots import Picture, mosaic
+from atomscope.widgets.panel import RunBar, row_label
+from atomscope.widgets.plots import mosaic
 
 #: Patches larger than this are streamed to a file instead of memory.
 TO_DISK = 1_000_000_000
 TILES = 5
 
 
-class ExtractPatchesWidget(Panel):
+class ExtractPatchesWidget(CuttingPanel):
     """Cut a window round every point of a Points layer.
 
     Parameters
@@ -52,18 +52,10 @@ class ExtractPatchesWidget(Panel):
         self.body.addWidget(self.form)
         self.later = LaterBox()
         self.body.addWidget(self.later)
-        self.estimate = note()
-        self.estimate.setObjectName("estimate")
-        self.body.addWidget(self.estimate)
-        self.heading("A few of them")
-        self.picture = Picture("Twenty-five random patches show here.")
-        self.body.addWidget(self.picture)
-        self.body.addStretch(1)
+        self.add_preview("Twenty-five random patches show here.", look, 200)
         self.run_bar = RunBar(self.runner, "Extract patches", "Cut a window round every site.", self.run)
         self.foot.addWidget(self.run_bar)
-        self._latest = Latest(self, self._show_estimate, self._estimate_failed, delay_ms=200)
         self._job: tuple[Any, Asked, float] | None = None
-        self._folder: Any = None
         self._follows: Any = None
         self.points_box.layer_changed.connect(self._points_changed)
         self.image_box.layer_changed.connect(self._image_changed)
@@ -71,11 +63,6 @@ class ExtractPatchesWidget(Panel):
             part.changed.connect(self.ask_estimate)
         self._image_changed()
         self._points_changed()
-
-    def showEvent(self, event: Any) -> None:
-        """Points may have been edited while the dock was hidden."""
-        super().showEvent(event)
-        self.ask_estimate()
 
     def _image_changed(self) -> None:
         image = self.image_box.layer()
@@ -109,24 +96,6 @@ class ExtractPatchesWidget(Panel):
             return "Make a Points layer first: Find atoms, or napari's own points tool."
         return "" if len(points.data) else f"{points.name} has no points yet."
 
-    def ask_estimate(self, event: Any = None) -> None:
-        """Count, and preview a few patches, soon."""
-        why = self._why_not()
-        self.run_bar.allow(why)
-        if why or not self.isVisible() or self.runner.busy:
-            self._latest.forget()
-            if why:
-                self.estimate.setText(why)
-                self.picture.show_array(None)
-            return
-        try:
-            asked = self._what()
-        except AtomscopeError as error:
-            self._latest.forget()
-            self.estimate.setText("" if isinstance(error, ParameterError) else str(error))
-            return
-        self._latest.ask(lambda: look(asked))
-
     def _show_estimate(self, value: tuple[int, int, int, np.ndarray | None]) -> None:
         asked, n, size, picture = value
         lost = f" ({asked - n:,} too near the edge)" if n < asked else ""
@@ -134,20 +103,11 @@ class ExtractPatchesWidget(Panel):
         self.estimate.setText(f"{counted(n, 'patch')}{lost}, {size / 1e6:,.1f} MB{pairs}")
         self.picture.show_array(picture)
 
-    def _estimate_failed(self, error: BaseException) -> None:
-        self.estimate.setText(str(error))
-        self.picture.show_array(None)
-
     def run(self) -> None:
         """Cut all the windows."""
-        if self._why_not():
+        asked = self.asked()
+        if asked is None:
             return
-        try:
-            asked = self._what()
-        except AtomscopeError as error:
-            self.run_bar.refuse(error)
-            return
-        self._latest.forget()
         points = self.points_box.layer()
         self._job = (points, asked, time.monotonic())
         holder = tempfile.TemporaryDirectory(prefix="atomscope-", ignore_cleanup_errors=True)
@@ -178,7 +138,7 @@ class ExtractPatchesWidget(Panel):
         done.image, done.sites = weakref.ref(asked.image), sites
         done.patches, done.target, done.unpaired = patches, windows.target, windows.unpaired
         done.model = done.scales = done.table = None
-        self._folder = holder  # keeps the streamed patches while this dock lives
+        done.folder = holder
         done.note_source()
         if asked.delay is not None:
             done.note("delay", asked.delay)
@@ -196,9 +156,6 @@ class ExtractPatchesWidget(Panel):
         self.run_bar.say(f"{counted(len(patches), 'patch')}{more}, {time.monotonic() - began:.1f} s. Next: Train rVAE.")
         self.picture.show_array(tiles(patches, windows.target))
         self.state.tell(points, "patches")
-
-    def _failed(self, error: BaseException) -> None:
-        self.run_bar.say(str(error), bad=True)
 
 
 @dataclass(frozen=True)

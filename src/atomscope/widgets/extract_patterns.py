@@ -15,21 +15,19 @@ from qtpy.QtWidgets import QComboBox
 from atomscope import pipeline
 from atomscope.data import Patches, Sites, Stack, counted
 from atomscope.data.params import Detector, PatternParams
-from atomscope.errors import AtomscopeError, ParameterError
 from atomscope.widgets.bridge import note_of, scan_of, sites_of, stack_of, write_columns
+from atomscope.widgets.cutting import CuttingPanel
 from atomscope.widgets.extract_patches import TILES, TO_DISK, tiles
 from atomscope.widgets.form import ParamsForm
-from atomscope.widgets.latest import Latest
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.made import MadeLayers
 from atomscope.widgets.overlay import is_points, points_layer
-from atomscope.widgets.panel import Panel, RunBar, note, row_label
-from atomscope.widgets.plots import Picture
+from atomscope.widgets.panel import RunBar, row_label
 
 EVERY, SITES = "every position", "round sites"
 
 
-class ExtractPatternsWidget(Panel):
+class ExtractPatternsWidget(CuttingPanel):
     """Make patches of the patterns of a scan: every model of patches then learns from them.
 
     Parameters
@@ -52,28 +50,15 @@ class ExtractPatternsWidget(Panel):
         rows.addRow(row_label("Sites"), self.points_box)
         self.form = ParamsForm(PatternParams)
         self.body.addWidget(self.form)
-        self.estimate = note()
-        self.estimate.setObjectName("estimate")
-        self.body.addWidget(self.estimate)
-        self.heading("A few of them")
-        self.picture = Picture("Twenty-five of them show here, as a model sees them.")
-        self.body.addWidget(self.picture)
-        self.body.addStretch(1)
+        self.add_preview("Twenty-five of them show here, as a model sees them.", look, 300)
         self.run_bar = RunBar(self.runner, "Extract patterns", "Read them, as a model is shown them.", self.run)
         self.foot.addWidget(self.run_bar)
-        self._latest = Latest(self, self._show_estimate, self._estimate_failed, delay_ms=300)
         self._made = MadeLayers(self.viewer)
         self._job: tuple[Any, Asked, float] | None = None
-        self._folder: Any = None
         self.image_box.layer_changed.connect(self.ask_estimate)
         self.points_box.layer_changed.connect(self.ask_estimate)
         self.where.currentTextChanged.connect(self.ask_estimate)
         self.form.changed.connect(self.ask_estimate)
-        self.ask_estimate()
-
-    def showEvent(self, event: Any) -> None:
-        """Layers may have changed while the dock was hidden."""
-        super().showEvent(event)
         self.ask_estimate()
 
     @property
@@ -99,45 +84,22 @@ class ExtractPatternsWidget(Panel):
         return "" if len(points.data) else f"{points.name} has no points yet."
 
     def ask_estimate(self, *_: Any) -> None:
-        """Count, and preview a few patterns, soon."""
+        """Count, and preview a few patterns, soon; what is of sites only is there for sites only."""
         self.points_box.setEnabled(self.of_sites)
         for name in ("radius_px", "radius_nm"):
             self.form.fields[name].native.setEnabled(self.of_sites)
-        why = self._why_not()
-        self.run_bar.allow(why)
-        if why or not self.isVisible() or self.runner.busy:
-            self._latest.forget()
-            if why:
-                self.estimate.setText(why)
-                self.picture.show_array(None)
-            return
-        try:
-            asked = self._what()
-        except AtomscopeError as error:
-            self._latest.forget()
-            self.estimate.setText("" if isinstance(error, ParameterError) else str(error))
-            return
-        self._latest.ask(lambda: look(asked))
+        super().ask_estimate()
 
     def _show_estimate(self, value: tuple[int, int, np.ndarray | None]) -> None:
         n, size, picture = value
         self.estimate.setText(f"{counted(n, 'pattern')}, {size / 1e6:,.1f} MB")
         self.picture.show_array(picture)
 
-    def _estimate_failed(self, error: BaseException) -> None:
-        self.estimate.setText(str(error))
-        self.picture.show_array(None)
-
     def run(self) -> None:
         """Read all of them."""
-        if self._why_not():
+        asked = self.asked()
+        if asked is None:
             return
-        try:
-            asked = self._what()
-        except AtomscopeError as error:
-            self.run_bar.refuse(error)
-            return
-        self._latest.forget()
         self._job = (self.points_box.layer() if self.of_sites else None, asked, time.monotonic())
         holder = tempfile.TemporaryDirectory(prefix="atomscope-", ignore_cleanup_errors=True)
 
@@ -157,9 +119,10 @@ class ExtractPatternsWidget(Panel):
         if stopped or value is None:
             self.run_bar.say("Cancelled; nothing was changed.")
             return
-        patches, sites, self._folder = value  # the folder lives as long as this dock
+        patches, sites, holder = value
         if points is None:
             points = self._made.put(asked.image, "positions", positions_layer(asked.image, sites))
+        self.state.work(points).folder = holder
         self._note(points, asked, sites, patches)
         text = f"{counted(len(patches), 'pattern')} of {' × '.join(map(str, patches.window))} px"
         lost = len(sites) - len(patches)
@@ -189,9 +152,6 @@ class ExtractPatternsWidget(Panel):
             return
         work.note_source()
         work.note("patterns", asked.params)
-
-    def _failed(self, error: BaseException) -> None:
-        self.run_bar.say(str(error), bad=True)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ class Work:
         The models of all window sizes, where there are several.
     table : pandas.DataFrame or None
         What the model learnt, indexed by site.
+    folder : object
+        Where patches larger than memory are; deleted with the last that holds it.
     steps : dict of str to Params
         The recipe so far, a step of each name.
     """
@@ -62,6 +64,7 @@ class Work:
     model: Any = None
     scales: Any = None
     table: pd.DataFrame | None = None
+    folder: Any = None
     steps: dict[str, Params] = field(default_factory=dict)
 
     def image_layer(self) -> Image | None:
