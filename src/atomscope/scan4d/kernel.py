@@ -1,72 +1,23 @@
 """The arithmetic of a pass: blocks of patterns times masks, exact for whole numbers.
 
-Patterns are converted, a few at a time, to float32 in the cache, and multiplied there. For weights and counts that are
-whole and not negative a float32 product below 2**24 is exact, since every sum on the way is a whole number below it. A
-product that is not is made again in parts of the pattern, and in float64 when parts do not help.
+Patterns are converted, a few at a time, to float32 in the cache, and multiplied there. There are few calls a tile, and
+what is exact is looked at once a block: each call lets the other thread in, and coming back costs.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import numpy as np
 
+from atomscope.scan4d.columns import EXACT, Column, RunningSum
 from atomscope.scan4d.job import Job, Part
 from atomscope.scan4d.rings import TOGETHER, RingSums
+from atomscope.scan4d.tile import Tile, scratch
+from atomscope.scan4d.together import Together
 
-#: Pixels converted at a time: 2 MB of float32.
-_TILE = 2**19
-#: Whole numbers below this are exact in float32.
-_EXACT = 2.0**24
-#: Parts of a pattern that are tried before float64.
-_MOST_PARTS = 32
-
-
-class Column:
-    """One set of weights over a window, flat, and in how many parts its products are made.
-
-    Parameters
-    ----------
-    weights : numpy.ndarray, shape (rows, cols)
-        bool or float64.
-    """
-
-    def __init__(self, weights: np.ndarray) -> None:
-        flat = np.ascontiguousarray(weights, np.float64).reshape(-1)
-        self.double = flat
-        self.single = flat.astype(np.float32)
-        self.whole = bool((flat >= 0).all() and (flat == np.rint(flat)).all() and flat.max(initial=0) < _EXACT)
-        self.parts = 1
-
-    def times(self, tile: np.ndarray, largest: float | None = None) -> np.ndarray | None:
-        """Return the exact products of a tile of whole numbers; None when float32 cannot hold them.
-
-        Parameters
-        ----------
-        tile : numpy.ndarray of float32, shape (n, pixels)
-        largest : float, optional
-            Largest magnitude in the tile, where numbers may be negative: sums may cancel, so that a small sum does not
-            say that it is exact.
-
-        Returns
-        -------
-        numpy.ndarray of float64, shape (n,), or None
-        """
-        while self.parts <= _MOST_PARTS:
-            step = -(-tile.shape[1] // self.parts)
-            out = np.zeros(len(tile))
-            for start in range(0, tile.shape[1], step):
-                part = slice(start, start + step)
-                product = np.dot(tile[:, part], self.single[part])
-                bound = product.max(initial=0) if largest is None else largest * self.double[part].sum()
-                if not bound < _EXACT:
-                    break
-                out += product
-            else:
-                return out
-            self.parts *= 2
-        return None
+#: Pixels converted at a time: 1 MB of float32.
+_TILE = 2**18
 
 
 class Kernel:
@@ -89,6 +40,7 @@ class Kernel:
         self.columns = [[Column(w[window][band]) for w in job.weights] for band in self.bands]
         rings = None if job.rings is None else job.rings[window]
         self.rings = [RingSums(rings[band], job.n_rings) if rings is not None else None for band in self.bands]
+        self._stacked: dict[tuple[int, tuple[int, ...]], np.ndarray] = {}
         self.single = {"sum": True, "square": True}
 
     def run(self, block: np.ndarray, over: np.ndarray | None = None) -> Part:
@@ -120,48 +72,89 @@ class Kernel:
         pixels = shape[0] * shape[1]
         if frames.dtype == bool:
             frames = frames.view(np.uint8)
-        step = max(1 if self.rings[k] is None else TOGETHER, _TILE // max(pixels, 1))
         floats = frames.dtype.kind == "f"
         signed = frames.dtype.kind == "i"
         single = (frames.dtype.kind == "u" and frames.dtype.itemsize <= 4) or (signed and frames.dtype.itemsize <= 2)
-        buffer = _scratch(min(step, len(frames)), pixels, np.float32 if single else np.float64)
-        for start in range(0, len(frames), step):
-            raw = frames[start : start + step]
-            tile = buffer[: len(raw)]
-            np.copyto(tile.reshape(raw.shape), raw, casting="unsafe")
+        columns = self.columns[k]
+        quick = [j for j, c in enumerate(columns) if single and not signed and c.whole and c.parts == 1]
+        slow = [j for j in range(len(columns)) if j not in quick]
+        products = (
+            Together(self._weights(k, tuple(quick)), len(frames), min(len(frames), self._step(k))) if quick else None
+        )
+        total = None
+        if "sum" in part.patterns and over is None and frames.dtype.kind == "u" and frames.dtype.itemsize <= 2:
+            total = RunningSum(pixels, np.iinfo(frames.dtype).max)
+        rest = bool(set(part.patterns) - ({"sum"} if total is not None else set()))
+        for at, raw, tile in self._tiles(frames, k, np.float32 if single else np.float64):
+            if products is not None:
+                products.add(at, tile)
+            if total is not None:
+                total.add(tile)
+            if not (slow or rest or self.rings[k] is not None):
+                continue
             bad = None
             if floats and not np.isfinite(tile.sum()):
                 bad = ~np.isfinite(tile)
                 part.excluded += int(bad.sum())
                 tile[bad] = 0.0
-            at = slice(first + start, first + start + len(raw))
             largest = max(float(raw.max()), -float(raw.min())) if single and signed else None
-            work = _Tile(tile, raw, largest)
-            for j, column in enumerate(self.columns[k]):
-                exact = column.times(tile, largest) if single and column.whole else None
-                part.images[j, at] += exact if exact is not None else np.dot(work.double, column.double)
+            work = Tile(tile, raw, largest)
+            images = part.images[:, first + at.start : first + at.stop]
+            for j in slow:
+                images[j] += columns[j].product(work)
             rings = self.rings[k]
             if rings is not None:
-                rings.add(part.rings[:, at], tile, work.in_double, largest)
-            if part.patterns:
-                self._patterns(
-                    part, work, bad, self.bands[k], shape, None if over is None else over[start : start + len(raw)]
-                )
+                rings.add(part.rings[:, first + at.start : first + at.stop], tile, work.in_double, largest)
+            if rest:
+                self._patterns(part, work, bad, self.bands[k], shape, None if over is None else over[at], total is None)
+        if total is not None:
+            part.patterns["sum"][self.bands[k]] += total.total().reshape(shape)
+        for row, j in enumerate(quick):
+            image = part.images[j, first : first + len(frames)]
+            if products is not None and (made := products.of(row)).max(initial=0) < EXACT:
+                image += made
+                continue
+            columns[j].parts *= 2
+            for at, raw, tile in self._tiles(frames, k, np.float32):
+                image[at] += columns[j].product(Tile(tile, raw, None))
+
+    def _step(self, k: int) -> int:
+        """Return the patterns of a tile of a band."""
+        pixels = (self.bands[k].stop - self.bands[k].start) * self.shape[1]
+        return max(1 if self.rings[k] is None else TOGETHER, _TILE // max(pixels, 1))
+
+    def _weights(self, k: int, which: tuple[int, ...]) -> np.ndarray:
+        """Return the weights of some columns of a band, shape (columns, pixels)."""
+        if (k, which) not in self._stacked:
+            self._stacked[k, which] = np.stack([self.columns[k][j].single for j in which])
+        return self._stacked[k, which]
+
+    def _tiles(self, frames: np.ndarray, k: int, dtype: type) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Yield where, the patterns as they are, and converted, shape (n, pixels), a few at a time."""
+        pixels = frames.shape[1] * frames.shape[2]
+        step = self._step(k)
+        buffer = scratch(min(step, len(frames)), pixels, dtype)
+        for start in range(0, len(frames), step):
+            raw = frames[start : start + step]
+            tile = buffer[: len(raw)]
+            np.copyto(tile.reshape(raw.shape), raw, casting="unsafe")
+            yield slice(start, start + len(raw)), raw, tile
 
     def _patterns(
         self,
         part: Part,
-        work: _Tile,
+        work: Tile,
         bad: np.ndarray | None,
         band: slice,
         shape: tuple[int, ...],
         over: np.ndarray | None,
+        with_sum: bool,
     ) -> None:
         if bad is not None:
             if part.missing is None:
                 part.missing = np.zeros(self.shape)
             part.missing[band] += (np.ones(len(bad)) if over is None else over).dot(bad).reshape(shape)
-        if "sum" in part.patterns:
+        if with_sum and "sum" in part.patterns:
             part.patterns["sum"][band] += self._sum(work, over).reshape(shape)
         if "max" in part.patterns:
             raw = work.raw if bad is None else np.where(bad.reshape(work.raw.shape), -np.inf, work.raw)
@@ -170,21 +163,21 @@ class Kernel:
         if "square" in part.patterns:
             part.patterns["square"][band] += self._square(work, bad, band).reshape(shape)
 
-    def _sum(self, work: _Tile, over: np.ndarray | None) -> np.ndarray:
+    def _sum(self, work: Tile, over: np.ndarray | None) -> np.ndarray:
         if over is not None:
             return np.dot(over, work.double)
         if work.tile.dtype == np.float32 and self.single["sum"]:
             total = np.dot(np.ones(len(work.tile), np.float32), work.tile)
-            if (total.max(initial=0) if work.largest is None else work.largest * len(work.tile)) < _EXACT:
+            if (total.max(initial=0) if work.largest is None else work.largest * len(work.tile)) < EXACT:
                 return total
             self.single["sum"] = False
         return np.dot(np.ones(len(work.tile)), work.double)
 
-    def _square(self, work: _Tile, bad: np.ndarray | None, band: slice) -> np.ndarray:
+    def _square(self, work: Tile, bad: np.ndarray | None, band: slice) -> np.ndarray:
         reference = self.job.reference
         if reference is None and work.tile.dtype == np.float32 and self.single["square"]:
             total = np.dot(np.ones(len(work.tile), np.float32), work.tile * work.tile)
-            if total.max(initial=0) < _EXACT:
+            if total.max(initial=0) < EXACT:
                 return total
             self.single["square"] = False
         tile = work.double
@@ -193,39 +186,6 @@ class Kernel:
             if bad is not None:
                 tile[bad] = 0.0
         return np.einsum("nk,nk->k", tile, tile)
-
-
-class _Tile:
-    """A few patterns as they were converted, and in float64 when that is asked for."""
-
-    def __init__(self, tile: np.ndarray, raw: np.ndarray, largest: float | None) -> None:
-        self.tile, self.raw, self.largest = tile, raw, largest
-        self._double: np.ndarray | None = None
-
-    def in_double(self) -> np.ndarray:
-        """Return :attr:`double`."""
-        return self.double
-
-    @property
-    def double(self) -> np.ndarray:
-        """The patterns in float64, shape (n, pixels)."""
-        if self.tile.dtype == np.float64:
-            return self.tile
-        if self._double is None:
-            self._double = self.raw.astype(np.float64, order="C").reshape(self.tile.shape)
-        return self._double
-
-
-_held = threading.local()
-
-
-def _scratch(rows: int, cols: int, dtype: type) -> np.ndarray:
-    """Return memory of the calling thread, shape (rows, cols): new memory costs as much as half a conversion."""
-    size = rows * cols * np.dtype(dtype).itemsize
-    held = getattr(_held, "bytes", None)
-    if held is None or held.size < size:
-        held = _held.bytes = np.empty(size, np.uint8)
-    return held[:size].view(dtype).reshape(rows, cols)
 
 
 def _runs(block: np.ndarray) -> Iterator[np.ndarray]:

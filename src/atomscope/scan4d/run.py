@@ -20,6 +20,8 @@ from atomscope.scan4d.kernel import Kernel
 THREADS = 2
 #: Seconds between two looks at what is there.
 _SHOW_S = 0.25
+#: Seconds between two looks at whether to stop.
+_TICK_S = 0.01
 
 
 def run(
@@ -58,25 +60,24 @@ def run(
         outcome.done[:] = True
         return outcome
     check_stop(should_stop, lambda: outcome)
+    taker = _Taker(outcome, Forgetting(stack), stack.data.dtype.itemsize)
     if stack.derived and job.over is None:
         total = stack.n_frames
-        parts = graph_parts(stack, job, window, should_stop, lambda: outcome)
+        steps = taker.each(graph_parts(stack, job, window, should_stop, lambda: outcome))
     else:
         blocks = plan(stack, window, job.over)
         total = sum(b.positions for b in blocks if b.last)
-        parts = _each(blocks, _work(stack, job, blocks), threads, should_stop, lambda: outcome)
-    done, shown, forgetting = 0, time.monotonic(), Forgetting(stack)
+        steps = _in_threads(blocks, _work(stack, job, blocks), taker.take, threads, should_stop, lambda: outcome)
+    shown = time.monotonic()
     with one_thread():
-        for block, part in parts:
-            outcome.add(part, block.navigation, block.window)
-            forgetting.read(block.pixels * stack.data.dtype.itemsize)
-            if block.last:
-                outcome.done[block.navigation] = True
-                done += block.positions
+        for _ in steps:
             now = time.monotonic()
-            if now - shown > _SHOW_S or done == total:
+            if now - shown > _SHOW_S and taker.done < total:
                 shown = now
-                report(on_progress, done, total, what, None if show is None else show(outcome))
+                with taker.lock:
+                    done, payload = taker.done, None if show is None else show(outcome)
+                report(on_progress, done, total, what, payload)
+    report(on_progress, total, total, what, None if show is None else show(outcome))
     if job.over is not None:
         outcome.done[:] = True
     if outcome.excluded:
@@ -105,18 +106,43 @@ def _key(block: Block) -> tuple[int, ...]:
     return tuple(n for s in block.window for n in (s.start, s.stop))
 
 
-def _each(
+class _Taker:
+    """Puts parts into an outcome, from whatever thread has one."""
+
+    def __init__(self, outcome: Outcome, forgetting: Forgetting, itemsize: int) -> None:
+        self.outcome, self.forgetting, self.itemsize = outcome, forgetting, itemsize
+        self.lock = threading.Lock()
+        self.done = 0
+
+    def take(self, block: Block, part: Part) -> None:
+        """Add the part of a block."""
+        with self.lock:
+            self.outcome.add(part, block.navigation, block.window)
+            self.forgetting.read(block.pixels * self.itemsize)
+            if block.last:
+                self.outcome.done[block.navigation] = True
+                self.done += block.positions
+
+    def each(self, parts: Iterator[tuple[Block, Part]]) -> Iterator[None]:
+        """Take parts as they come."""
+        for block, part in parts:
+            self.take(block, part)
+            yield
+
+
+def _in_threads(
     blocks: list[Block],
     work: Callable[[Block], Part],
+    take: Callable[[Block, Part], None],
     threads: int,
     should_stop: ShouldStop | None,
     partial: Callable[[], Any],
-) -> Iterator[tuple[Block, Part]]:
-    """Yield the part of each block as it comes; few wait to be taken, so that memory stays bounded."""
+) -> Iterator[None]:
+    """Do all blocks, and yield now and then; the caller is woken seldom, since that costs the threads their time."""
     todo: queue.SimpleQueue[Block] = queue.SimpleQueue()
     for block in blocks:
         todo.put(block)
-    made: queue.Queue[tuple[Block, Part | BaseException]] = queue.Queue(maxsize=2 * threads)
+    errors: list[BaseException] = []
     end = threading.Event()
 
     def loop() -> None:
@@ -126,32 +152,23 @@ def _each(
             except queue.Empty:
                 return
             try:
-                part: Part | BaseException = work(block)
+                take(block, work(block))
             except BaseException as error:
-                part = error
-            while not end.is_set():
-                try:
-                    made.put((block, part), timeout=0.1)
-                    break
-                except queue.Full:
-                    continue
+                errors.append(error)
+                end.set()
 
     crew = [threading.Thread(target=loop, name=f"scan4d-{i}", daemon=True) for i in range(min(threads, len(blocks)))]
     for thread in crew:
         thread.start()
     try:
-        left = len(blocks)
-        while left:
-            check_stop(should_stop, partial)
-            try:
-                block, part = made.get(timeout=0.05)
-            except queue.Empty:
-                continue
-            if isinstance(part, BaseException):
-                raise part
-            left -= 1
-            yield block, part
+        for thread in crew:
+            while thread.is_alive():
+                check_stop(should_stop, partial)
+                thread.join(_TICK_S)
+                yield
     finally:
         end.set()
         for thread in crew:
             thread.join()
+    if errors:
+        raise errors[0]
