@@ -39,7 +39,7 @@ def bands(
 ) -> Iterator[Band]:
     """Yield the patterns of chosen positions in C order.
 
-    In memory are a few blocks of 16 MB (or chunks of the file, where those are larger) and the windows of a band: the
+    In memory are a few blocks of 32 MB (or chunks of the file, where those are larger) and the windows of a band: the
     rows of the scan that one chunk covers.
 
     Parameters

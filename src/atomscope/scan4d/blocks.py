@@ -12,7 +12,7 @@ import numpy as np
 from atomscope.data import Stack
 
 #: Bytes of a block that is mapped into memory, and of one of small chunks; larger chunks are a block each.
-_BLOCK, _CHUNKS = 16 * 2**20, 2**20
+_BLOCK, _CHUNKS = 32 * 2**20, 2**20
 #: Bytes of a mapped file that are read before they are forgotten.
 _FORGET = 512 * 2**20
 #: A chunk of patterns is read in windows of the detector when it has more bytes than this.

@@ -42,7 +42,7 @@ def run(
         Patterns, shape (*navigation, rows, cols); read block by block in the order of its source.
     job : Job
     threads : int
-        Each holds one block of 16 MB, or one chunk of the file where chunks are larger.
+        Each holds one block of 32 MB, or one chunk of the file where chunks are larger.
     on_progress, should_stop : callables, optional
         Called in the calling thread; a stop raises :class:`~atomscope.errors.Stopped` with the outcome so far.
     show : callable, optional
