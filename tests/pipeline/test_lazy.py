@@ -9,6 +9,8 @@ import pytest
 import zarr
 
 import atomscope as ats
+from atomscope.data import Stack
+from atomscope.data.lazy import frame_chunks
 from peak import peak_gb
 
 
@@ -85,3 +87,28 @@ sites = ats.find_atoms(ats.open(sys.argv[1]), last_frame=20)
 assert set(sites.table["frame"]) <= {0, 1, 2} and len(sites) > 100
 """
     assert peak_gb(find, tmp_path / "big.zarr") < 2
+
+
+@pytest.mark.parametrize("shape", [(150, 150, 4, 4), (20_000, 6, 5), (3, 200, 70, 4, 4), (1, 20_000, 4, 4)])
+def test_very_many_frames_share_chunks_and_are_still_read_one_by_one(shape):
+    class Asked:
+        def __init__(self):
+            self.shape, self.ndim, self.dtype, self.read = shape, len(shape), np.dtype(np.uint16), []
+
+        def __getitem__(self, index):
+            out = np.broadcast_to(np.uint16(7), shape)[index]
+            self.read.append(out.size)
+            return out
+
+    array = Asked()
+    stack = Stack.from_array(array)
+    assert 4_000 < np.prod(stack.data.numblocks) <= 2**14
+    array.read.clear()
+    frame = np.asarray(stack.data[(0,) * (len(shape) - 2)].compute())
+    assert frame.shape == shape[-2:] and sum(array.read) == frame.size
+
+
+def test_a_chunk_of_many_frames_is_bounded():
+    assert frame_chunks((1000, 1000, 256, 256), 2) == (1, 32, 256, 256)
+    assert frame_chunks((50_000, 1024, 2048), 2) == (1, 1024, 2048)
+    assert frame_chunks((10_000, 64, 64), 2) == (1, 64, 64), "as many as dask slices in no time"

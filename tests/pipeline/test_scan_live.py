@@ -9,7 +9,7 @@ import atomscope as ats
 from atomscope.data import Axis, Stack
 from atomscope.data.params import Detector
 from atomscope.errors import InputError
-from atomscope.pipeline import LiveScan
+from atomscope.pipeline import LiveScan, scan_live
 
 CENTRE = {"centre_row_px": 15.0, "centre_col_px": 20.0}
 
@@ -38,6 +38,34 @@ def test_before_a_look_there_is_nothing_then_coarse_then_exact():
         quick = scan.quick(detector)
         assert quick.exact
         np.testing.assert_array_equal(quick.image, ats.virtual_image(stack, detector).frame(0))
+
+
+def test_a_first_look_comes_before_the_look_and_agrees_with_it():
+    scan = LiveScan(Stack.from_array(array((60, 60))))
+    ring, told = Detector(inner=5.0, outer=12.0, **CENTRE), []
+    beam, mean = scan.look(on_first=lambda *seen: told.append((*seen, scan.quick(ring))))
+    ((first, pattern, image),) = told
+    assert np.hypot(first.row - beam.row, first.col - beam.col) < 0.3 and abs(first.radius_px - beam.radius_px) < 0.3
+    assert pattern.shape == mean.shape and image.image.shape == (60, 60) and not image.exact
+    assert len(np.unique(scan.quick(ring).image)) > len(np.unique(image.image)), "the look is finer"
+
+
+def test_what_takes_long_is_not_made_at_once(monkeypatch):
+    scan = LiveScan(Stack.from_array(array((60, 60))))
+    far = Detector(shape="disk", outer=4.0, centre_row_px=9.0, centre_col_px=8.0)
+    assert not scan.swift(far), "nothing is known"
+    beam, _ = scan.look()
+    assert scan.swift(far), "coarse"
+    scan.learn(beam)
+    scan.hold()
+    monkeypatch.setattr(scan_live, "_SWIFT", 60 * 60 * 2 * 20)
+    assert not scan.swift(far), "45 pixels are new"
+    scan.quick(far)
+    near = far.replace(centre_col_px=9.0)
+    assert scan.swift(near), "a few are"
+    np.testing.assert_array_equal(scan.quick(near).image, ats.virtual_image(scan.stack, near).frame(0))
+    on_beam = Detector(inner=5.0, outer=20.0, centre_row_px=beam.row, centre_col_px=beam.col)
+    assert scan.swift(on_beam), "rings are there"
 
 
 @pytest.mark.parametrize("name", ["BF", "ABF", "ADF"])

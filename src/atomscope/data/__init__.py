@@ -1,5 +1,6 @@
 """The nouns: what flows through atomscope. Frozen records and parameter classes, no algorithms."""
 
+from atomscope.data.attention import attention
 from atomscope.data.axes import Axis, axis_names, default_axes
 from atomscope.data.edges import Edges
 from atomscope.data.given import Given
@@ -30,6 +31,7 @@ __all__ = [
     "Sites",
     "Stack",
     "Structure",
+    "attention",
     "axis_names",
     "check_stop",
     "compute",

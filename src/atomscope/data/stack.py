@@ -10,7 +10,7 @@ import dask.array as da
 import numpy as np
 
 from atomscope.data.axes import Axis, default_axes
-from atomscope.data.lazy import compute
+from atomscope.data.lazy import compute, frame_chunks
 from atomscope.data.part import Part
 from atomscope.errors import InputError, ShapeError
 
@@ -71,7 +71,7 @@ class Stack:
         source: str = "",
         metadata: Mapping[str, Any] | None = None,
     ) -> Stack:
-        """Wrap a numpy, dask or zarr array (or anything that slices like one), one frame a chunk.
+        """Wrap a numpy, dask or zarr array (or anything that slices like one): a frame a chunk, or a few of very many.
 
         Parameters
         ----------
@@ -86,11 +86,11 @@ class Stack:
                 array = np.asarray(array)
             if array.ndim < 2:
                 raise ShapeError(f"{name}: wanted at least 2 axes (row, col), got shape {array.shape}")
-            chunks = (1,) * (array.ndim - 2) + tuple(array.shape[-2:])
+            chunks = frame_chunks(tuple(array.shape), np.dtype(array.dtype).itemsize)
             # asarray=True: zarr and h5py data sets hand back numpy frames when sliced.
             lazy = da.from_array(array, chunks=chunks, asarray=True, name=False)
-            # Slicing a dask array costs time in proportion to the number of all its chunks (0.3 s a frame of 400 000):
-            # frame() asks the array itself. Arrays derived from this one do not carry the attribute.
+            # Slicing a dask array costs time for each of all its chunks: frame() asks the array itself. Arrays derived
+            # from this one do not carry the attribute.
             setattr(lazy, _SOURCE, array)
             array = lazy
         return cls(

@@ -37,7 +37,7 @@ def read_frames(stack: Stack, frames: np.ndarray) -> Iterator[tuple[int, np.ndar
     frame_bytes = stack.frame_shape[0] * stack.frame_shape[1] * stack.data.dtype.itemsize
     singles = max(stack.data.chunks[-3]) == 1
     limit = max(1, (_SINGLES_BYTES if singles else _CHUNK_BYTES) // frame_bytes)
-    if singles and hasattr(stack.data, _SOURCE):
+    if hasattr(stack.data, _SOURCE):
         limit = 1
     outer, last = np.divmod(frames, length)
     chunk = np.searchsorted(ends, last, side="right")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -18,11 +19,22 @@ from atomscope.pipeline.scan_products import ScanProducts, scan_products
 HOLD = 768 * 2**20
 
 
+#: Bytes of a copy that are added up while a detector is dragged, without asking a thread.
+_SWIFT = 64 * 2**20
+
+
 class Masked(Protocol):
     """What makes an image of any mask at once: few patterns, or a copy of all."""
 
     def image(self, mask: np.ndarray) -> np.ndarray:
         """Return the image of a mask, shape (scan rows, scan cols)."""
+
+
+class Copied(Masked, Protocol):
+    """A copy of all patterns, which makes an image from the one before."""
+
+    def cost(self, mask: np.ndarray) -> int:
+        """Return how many bytes the image of a mask would be made from."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ class LiveScan:
         self.stack = stack
         self.products: ScanProducts | None = None
         self._coarse: Masked | None = None
-        self._copy: Masked | None = None
+        self._copy: Copied | None = None
         self._lock = threading.Lock()
 
     @property
@@ -95,15 +107,32 @@ class LiveScan:
         """Whether a copy of the scan may be held."""
         return self.stack.data.nbytes <= HOLD
 
-    def look(self, seconds: float = 1.5, *, should_stop: ShouldStop | None = None) -> tuple[Beam, np.ndarray]:
+    def look(
+        self,
+        seconds: float = 1.5,
+        *,
+        should_stop: ShouldStop | None = None,
+        on_first: Callable[[Beam, np.ndarray], None] | None = None,
+    ) -> tuple[Beam, np.ndarray]:
         """Read a few patterns; return where the beam is and the mean of them, shape (rows, cols).
 
         From then on every detector has a coarse image.
+
+        Parameters
+        ----------
+        seconds : float
+        should_stop : callable, optional
+        on_first : callable, optional
+            Called with what it returns after the first few patterns, when there is a very coarse image already.
         """
         from atomscope import scan4d
 
-        coarse = scan4d.Coarse(self.stack, seconds, should_stop=should_stop)
-        self._coarse = coarse
+        def first(coarse: scan4d.Coarse) -> None:
+            self._coarse = coarse
+            if on_first is not None:
+                on_first(self.beam_of(coarse.mean), coarse.mean)
+
+        coarse = scan4d.Coarse(self.stack, seconds, should_stop=should_stop, on_first=first)
         return self.beam_of(coarse.mean), coarse.mean
 
     def beam_of(self, mean: np.ndarray) -> Beam:
@@ -183,6 +212,12 @@ class LiveScan:
             with self._lock:  # it remembers the last mask
                 return Quick(self._copy.image(mask), True)
         return None if self._coarse is None else Quick(self._coarse.image(mask), False)
+
+    def swift(self, detector: Detector) -> bool:
+        """Whether :meth:`quick` takes no longer than the window needs to paint itself."""
+        if self._copy is None or (self.products is not None and self.products.virtual_image(detector) is not None):
+            return self.products is not None or self._coarse is not None
+        return self._copy.cost(self.mask(detector)) <= _SWIFT
 
     def mask(self, detector: Detector) -> np.ndarray:
         """Return the pixels of a detector, shape (rows, cols), bool."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 _lock = threading.Lock()
 _users = 0
 _limit: Any = None
+#: Modules that bring a BLAS of their own.
+_BRINGERS = ("numpy", "scipy.linalg", "torch")
 
 
 @contextlib.contextmanager
@@ -34,8 +38,15 @@ def one_thread() -> Iterator[None]:
 
 
 def _limited() -> Any:
+    controller = _controller(tuple(name in sys.modules for name in _BRINGERS))
+    return None if controller is None else controller.limit(limits=1, user_api="blas")
+
+
+@lru_cache(maxsize=1)
+def _controller(_loaded: tuple[bool, ...]) -> Any:
+    """Return what sets the threads of the libraries that are loaded; to look for them takes 2 ms."""
     try:
-        from threadpoolctl import threadpool_limits  # comes with scikit-learn
+        from threadpoolctl import ThreadpoolController  # comes with scikit-learn
     except ImportError:
         return None
-    return threadpool_limits(1, "blas")
+    return ThreadpoolController()

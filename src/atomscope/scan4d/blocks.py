@@ -60,6 +60,43 @@ class Block:
         return stack.block((*self.navigation, *whole))[..., part[0], part[1]]
 
 
+def expect(stack: Stack, frames: np.ndarray) -> None:
+    """Ask the system for frames of a mapped file, all at once: one after the other each would be waited for.
+
+    Parameters
+    ----------
+    stack : Stack
+    frames : numpy.ndarray of int, shape (n,)
+        Flat indices over the navigation axes.
+    """
+    held = _map_of(stack)
+    if held is not None and hasattr(mmap, "MADV_WILLNEED"):
+        for start, length in pages(stack, held, frames):
+            held.madvise(mmap.MADV_WILLNEED, start, length)
+
+
+def pages(stack: Stack, held: mmap.mmap, frames: np.ndarray) -> list[tuple[int, int]]:
+    """Return first byte and number of bytes of frames in a map, from whole pages on; none where they lie scattered."""
+    mapped = stack.mapped
+    assert mapped is not None
+    begin, out = np.frombuffer(held, np.uint8, 1).ctypes.data, []
+    for where in zip(*np.unravel_index(frames, stack.navigation_shape), strict=True):
+        frame = mapped[tuple(int(i) for i in where)]
+        low, high = np.lib.array_utils.byte_bounds(frame)
+        if high - low > 2 * frame.nbytes:
+            return []
+        first = (low - begin) // mmap.PAGESIZE * mmap.PAGESIZE
+        out.append((first, high - begin - first))
+    return out
+
+
+def _map_of(stack: Stack) -> mmap.mmap | None:
+    base: Any = stack.mapped
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return base if isinstance(base, mmap.mmap) and hasattr(base, "madvise") else None
+
+
 class Forgetting:
     """Lets the system forget pages of a large mapped file that were read, which would count as memory of the process.
 
@@ -69,12 +106,9 @@ class Forgetting:
     """
 
     def __init__(self, stack: Stack) -> None:
-        base: Any = stack.mapped
-        large = base is not None and base.nbytes > 2 * _FORGET
-        while isinstance(base, np.ndarray):
-            base = base.base
+        large = stack.mapped is not None and stack.mapped.nbytes > 2 * _FORGET
         # Small files stay: to map them again takes a tenth of the time of a pass.
-        self.map = base if large and isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
+        self.map = _map_of(stack) if large and hasattr(mmap, "MADV_DONTNEED") else None
         self.since = 0
 
     def read(self, nbytes: int) -> None:

@@ -20,6 +20,8 @@ from atomscope.errors import InputError
 
 #: Circles tried, and how far from one a point of the edge may lie, px.
 _TRIES, _NEAR_PX = 600, 1.0
+#: Distances of points from circles that are held at a time.
+_TOGETHER = 2**20
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def bright_disk(pattern: np.ndarray) -> Disk:
     if circle is None:
         return _blob(smooth, level)
     row, col, radius = circle
-    angle = np.arctan2(*(points - (row, col)).T)[_on(points, inward, circle, _NEAR_PX)]
+    angle = np.arctan2(*(points - (row, col)).T)[_on(points, inward, np.array(circle), _NEAR_PX)]
     sectors = max(8, min(90, int(2 * np.pi * radius)))
     seen = np.unique(((angle + np.pi) / (2 * np.pi) * sectors).astype(int) % sectors).size / sectors
     return Disk(float(row), float(col), float(radius), float(seen))
@@ -119,42 +121,41 @@ def _edge(smooth: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _consensus(points: np.ndarray, inward: np.ndarray, size: int) -> tuple[float, float, float] | None:
     rng = np.random.default_rng(0)
-    best, most = None, 0.0
-    for trio in rng.integers(0, len(points), (_TRIES, 3)):
-        circle = _through(points[trio])
-        if circle is None or not 1.0 <= circle[2] <= size:
-            continue
-        on = _on(points, inward, circle, _NEAR_PX).sum()
-        if on > most:
-            best, most = circle, on
-    if best is None:
+    circles = _through(points[rng.integers(0, len(points), (_TRIES, 3))])
+    circles = circles[(circles[:, 2] >= 1.0) & (circles[:, 2] <= size)]
+    step = max(1, _TOGETHER // len(points))
+    on = [_on(points, inward, circles[i : i + step], _NEAR_PX).sum(-1) for i in range(0, len(circles), step)]
+    if not on or not np.concatenate(on).any():
         return None
+    row, col, radius = circles[int(np.concatenate(on).argmax())]
+    best = float(row), float(col), float(radius)
     for near in (2 * _NEAR_PX, _NEAR_PX, _NEAR_PX, 0.7 * _NEAR_PX, 0.7 * _NEAR_PX):
-        on = _on(points, inward, best, near)
-        if on.sum() < 5:
+        close = _on(points, inward, np.array(best), near)
+        if close.sum() < 5:
             break
-        best = _fit(points[on], best)
+        best = _fit(points[close], best)
     return best
 
 
-def _on(points: np.ndarray, inward: np.ndarray, circle: tuple[float, float, float], near: float) -> np.ndarray:
-    """Return which points lie on a circle with the bright side within."""
-    away = points - circle[:2]
-    distance = np.linalg.norm(away, axis=1)
-    towards = -(away * inward).sum(1) / np.maximum(distance, 1e-9)
-    return (np.abs(distance - circle[2]) < near) & (towards > 0.7)
+def _on(points: np.ndarray, inward: np.ndarray, circles: np.ndarray, near: float) -> np.ndarray:
+    """Return which points lie on circles (row, col, radius) with the bright side within, shape (..., points)."""
+    row, col, radius = np.moveaxis(circles[..., None], -2, 0)
+    down, right = points[:, 0] - row, points[:, 1] - col
+    distance = np.hypot(down, right)
+    towards = -(down * inward[:, 0] + right * inward[:, 1]) / np.maximum(distance, 1e-9)
+    return np.asarray((np.abs(distance - radius) < near) & (towards > 0.7))
 
 
-def _through(three: np.ndarray) -> tuple[float, float, float] | None:
-    """Return the circle through three points."""
-    (r0, c0), (r1, c1), (r2, c2) = three
+def _through(threes: np.ndarray) -> np.ndarray:
+    """Return circles (row, col, radius) through threes of points, shape (n, 3); points on a line have none."""
+    r0, c0, r1, c1, r2, c2 = threes.reshape(-1, 6).T
     twice = 2 * ((r1 - r0) * (c2 - c0) - (r2 - r0) * (c1 - c0))
-    if abs(twice) < 1e-6:
-        return None
+    good = np.abs(twice) >= 1e-6
+    r0, c0, r1, c1, r2, c2, twice = (x[good] for x in (r0, c0, r1, c1, r2, c2, twice))
     one, two = (r1 - r0) ** 2 + (c1 - c0) ** 2, (r2 - r0) ** 2 + (c2 - c0) ** 2
     row = ((c2 - c0) * one - (c1 - c0) * two) / twice
     col = ((r1 - r0) * two - (r2 - r0) * one) / twice
-    return float(r0 + row), float(c0 + col), float(np.hypot(row, col))
+    return np.stack([r0 + row, c0 + col, np.hypot(row, col)], 1)
 
 
 def _fit(points: np.ndarray, start: tuple[float, float, float]) -> tuple[float, float, float]:

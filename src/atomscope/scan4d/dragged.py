@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from atomscope.data import OnProgress, ShouldStop, Stack, check_stop, report
+from atomscope.data import OnProgress, ShouldStop, Stack, attention, check_stop, report
 from atomscope.errors import InputError
 from atomscope.scan4d.blas import one_thread
 from atomscope.scan4d.blocks import Forgetting, plan
@@ -78,14 +78,23 @@ class DetectorFirst:
         -------
         numpy.ndarray of float64, shape (*navigation)
         """
-        weights = self._binned(as_weights(mask, self.frame_shape).astype(np.float64)) / self.bin**2
-        flat = weights.reshape(-1)
-        change = flat - self._weights
-        if np.count_nonzero(change) > np.count_nonzero(flat):
-            change, self._image = flat, np.zeros_like(self._image)
+        flat, change = self._change(mask)
+        if change is flat:
+            self._image = np.zeros_like(self._image)
         self._add(np.flatnonzero(change), change)
         self._weights = flat.copy()
         return self._image.reshape(self.navigation).copy()
+
+    def cost(self, mask: np.ndarray) -> int:
+        """Return the bytes that the image of a mask would be made from, after the last one."""
+        change = np.count_nonzero(self._change(mask)[1])
+        return int(change) * self._data.shape[1] * self._data.dtype.itemsize
+
+    def _change(self, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weights of a mask, and what is to be added to the last image; the weights to begin anew."""
+        flat = (self._binned(as_weights(mask, self.frame_shape).astype(np.float64)) / self.bin**2).reshape(-1)
+        change = flat - self._weights
+        return flat, flat if np.count_nonzero(change) > np.count_nonzero(flat) else change
 
     def _add(self, pixels: np.ndarray, change: np.ndarray) -> None:
         exact = self._data.dtype.itemsize <= 2 and np.isin(change[pixels], (-1.0, 1.0)).all()
@@ -114,6 +123,7 @@ class DetectorFirst:
         forgetting = Forgetting(stack)
         for block in blocks:
             check_stop(should_stop)
+            attention.give_way()
             values = self._binned(self._number(block.read(stack)))
             flat = values.reshape(*values.shape[:-2], -1)
             out[(slice(None), *block.navigation)] = np.moveaxis(flat, -1, 0)

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from atomscope.data import OnProgress, ShouldStop, Stack, check_stop, report
+from atomscope.data import OnProgress, ShouldStop, Stack, attention, check_stop, report
 from atomscope.scan4d.blas import one_thread
 from atomscope.scan4d.blocks import Block, Forgetting, plan
 from atomscope.scan4d.graph import graph_parts
@@ -147,6 +147,7 @@ def _in_threads(
 
     def loop() -> None:
         while not end.is_set():
+            attention.give_way()
             try:
                 block = todo.get_nowait()
             except queue.Empty:

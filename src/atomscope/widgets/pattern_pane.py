@@ -53,6 +53,7 @@ class PatternPane(QWidget):
         self.profile.setToolTip("Mean intensity over the distance from the beam. The band is the detector: drag it.")
         column.addWidget(self.profile)
         self._profile: Any = None
+        self._shown: Any = None
         self._profile_scale = 1.0
         self._profile_timer = QTimer(self)  # a plot takes as long to draw as the pattern: ten a second will do
         self._profile_timer.setSingleShot(True)
@@ -84,7 +85,7 @@ class PatternPane(QWidget):
         if session is not self._session:
             self.view.show_pattern(None)
             self.title.setText("")
-        self._session, self._profile = session, None
+        self._session, self._profile, self._shown = session, None, None
         self.profile.setVisible(session is not None)
         if session is not None:
             self.refresh()
@@ -109,7 +110,7 @@ class PatternPane(QWidget):
             per_px = session.placed(Detector()).per_px
             rows = beam.radius_px * per_px[1] / per_px[0]
             self.view.set_beam(beam.row, beam.col, (rows, beam.radius_px))
-        self._show_band()
+        self._soon()
 
     def show_pattern(self, pattern: np.ndarray, title: str, profile: Any) -> None:
         """Show a pattern, shape (rows, cols), and its profile, a table."""
@@ -121,19 +122,28 @@ class PatternPane(QWidget):
         self.view.show_pattern(pattern, (1.0, 1.0) if square else (row.scale, col.scale))
         self.title.setText(title)
         self._profile = profile
+        self._soon()
+
+    def _soon(self) -> None:
         if not self._profile_timer.isActive():
             self._profile_timer.start()
 
     def _show_profile(self) -> None:
         session, profile = self._session, self._profile
         if session is None or profile is None:
+            self._show_band()
             return
+        if profile is not self._shown:
+            self._shown = profile
+            self._draw_profile(session, profile)
+        self._show_band()
+
+    def _draw_profile(self, session: Session, profile: Any) -> None:
         col = session.stack.pixel_axes[1]
         unit = next((u for n, u in (("radius_mrad", "mrad"), ("radius_per_nm", "1/nm")) if n in profile), "px")
         name = {"mrad": "radius_mrad", "1/nm": "radius_per_nm"}.get(unit, "radius_px")
         self.profile.show_profile(profile[name].to_numpy(), profile["intensity"].to_numpy(), unit)
         self._profile_scale = col.scale if unit != "px" else 1.0
-        self._show_band()
 
     def _per_axis(self) -> float:
         """Return the length of a step of the profile's axis for one unit of a detector."""

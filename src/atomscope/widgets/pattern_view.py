@@ -53,6 +53,7 @@ class PatternView(pg.GraphicsLayoutWidget):
         self._percentiles = (1.0, 99.9)
         self._shape: tuple[int, int] | None = None
         self._zoomed = False
+        self._beam: tuple[float, float, tuple[float, float]] | None = None
         self.box.sigRangeChangedManually.connect(self._was_zoomed)
         self.box.sigResized.connect(self._resized)
         self.scene().sigMouseMoved.connect(self._moved)
@@ -94,6 +95,9 @@ class PatternView(pg.GraphicsLayoutWidget):
 
     def set_beam(self, row: float, col: float, radius_px: tuple[float, float]) -> None:
         """Draw the bright disk as a dashed ring."""
+        if (row, col, radius_px) == self._beam:
+            return
+        self._beam = (row, col, radius_px)
         angle = np.linspace(0, 2 * np.pi, 121)
         self.beam.setData(col + radius_px[1] * np.cos(angle), row + radius_px[0] * np.sin(angle))
 

@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from atomscope import pipeline
-from atomscope.data import Progress, Stack
+from atomscope.data import Progress, Stack, attention
 from atomscope.data.params import Detector
 from atomscope.widgets.jobs import JobRunner
 from atomscope.widgets.latest import Latest, swift_pool
@@ -54,7 +54,11 @@ class ScanImages(QObject):
         """Show a detector that is being changed."""
         self._rest.stop()
         self.runner.drop()
-        self._ask(session, frame, [entry], resting=False)
+        attention.ask()
+        if not self._quick.busy and session.scan(frame).swift(entry.detector):  # painted together with the pattern
+            self._take(self._made(session, frame, [(entry, entry.detector)], False))
+        else:
+            self._ask(session, frame, [entry], resting=False)
 
     def refresh(self, session: Session, frame: int, entries: list[Entry] | None = None) -> None:
         """Show detectors as well as they can be now, all when none are named; then exactly."""
@@ -81,13 +85,12 @@ class ScanImages(QObject):
 
     def _ask(self, session: Session, frame: int, entries: list[Entry], resting: bool) -> None:
         self._of = (session, frame)
-        scan = session.scan(frame)
         wanted = [(entry, entry.detector) for entry in entries]
+        self._quick.ask(lambda: self._made(session, frame, wanted, resting))
 
-        def work() -> Any:
-            return session, frame, resting, [(entry, detector, scan.quick(detector)) for entry, detector in wanted]
-
-        self._quick.ask(work)
+    def _made(self, session: Session, frame: int, wanted: list[tuple[Entry, Detector]], resting: bool) -> Any:
+        scan = session.scan(frame)
+        return session, frame, resting, [(entry, detector, scan.quick(detector)) for entry, detector in wanted]
 
     def _take(self, value: Any) -> None:
         session, frame, resting, images = value

@@ -7,6 +7,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QLineEdit, QWidget
 
+from atomscope.data import attention
 from atomscope.widgets.beam_box import BeamBox
 from atomscope.widgets.detector_box import DetectorBox
 from atomscope.widgets.detector_desk import DetectorDesk
@@ -128,6 +129,7 @@ class ScanNavigatorWidget(ScanPanel):
             self._patterns.forget()
             self.pane.title.setText(where)
             return
+        attention.ask()
         scan, centre, first = session.scan(self.frame), session.beam_centre, self.firsts.get(self.frame)
         mean = None if first is None else first.mean
         self._patterns.ask(lambda: (session, seen(scan, where, centre, mean)))

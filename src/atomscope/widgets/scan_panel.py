@@ -169,12 +169,18 @@ class ScanPanel(Panel):
         """Show what the first look saw."""
         if session is not self.session:
             return
-        self.firsts[frame] = first
-        new = session.beam is None
+        earlier, self.firsts[frame] = self.firsts.get(frame), first
+        scan = session.scan(frame)
         if session.beam is None:
             session.beam = first.beam
-        if new and not session.entries:
-            session.add(first_detector(session.scan(frame), session.beam))
+            if not session.entries:
+                session.add(first_detector(scan, session.beam))
+        elif earlier is not None and session.beam is earlier.beam:  # a better look, and nothing was said of the beam
+            session.beam = first.beam
+            for entry in session.entries:
+                if entry.detector == first_detector(scan, earlier.beam):
+                    entry.detector = first_detector(scan, first.beam)
+                    entry.forget()
         self.images.refresh(session, frame)
         self.show_state()
         self.look()

@@ -55,9 +55,12 @@ def opening(scan: pipeline.LiveScan, beam: pipeline.Beam | None) -> Callable[[On
     """
 
     def work(on_progress: OnProgress, should_stop: ShouldStop) -> pipeline.LiveScan:
-        found, mean = scan.look(should_stop=should_stop)
-        at = beam or found
-        on_progress(Progress(0, scan.stack.n_frames, "patterns", First(at, mean)))
+        def looked(found: pipeline.Beam, mean: np.ndarray) -> pipeline.Beam:
+            first = First(beam or found, mean)
+            on_progress(Progress(0, scan.stack.n_frames, "patterns", first))
+            return first.beam
+
+        at = looked(*scan.look(should_stop=should_stop, on_first=looked))
         scan.learn(at, (at.radius_px, 3 * at.radius_px), on_progress=on_progress, should_stop=should_stop)
         if scan.small:
 
