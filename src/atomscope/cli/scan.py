@@ -14,6 +14,7 @@ from atomscope.data.params.scan import PRESETS
 from atomscope.errors import ParameterError
 
 OUT = click.argument("out", type=click.Path(path_type=Path))
+DEVICE = click.option("--device", default="cpu", help="cpu, or cuda for a GPU; the result is the same.  (default: cpu)")
 
 
 @click.command()
@@ -30,6 +31,7 @@ OUT = click.argument("out", type=click.Path(path_type=Path))
 @click.option("--alpha", type=float, help="Convergence semi-angle, in the unit of --unit.")
 @click.option("--alpha-mrad", type=float, help="Convergence semi-angle in mrad.")
 @ENERGY
+@DEVICE
 @flags(Detector)
 def virtual(
     file: Path,
@@ -39,6 +41,7 @@ def virtual(
     alpha: float | None,
     alpha_mrad: float | None,
     energy_kev: float | None,
+    device: str,
     **values: Any,
 ) -> None:
     """Make the image of a virtual detector from the scan of patterns in FILE; OUT is .tif, .npy or .zarr."""
@@ -57,7 +60,7 @@ def virtual(
     stack = opened(file, key)
     detectors = [pipeline.in_unit_of(detector, stack, energy_kev) for detector in detectors]
     bar = Bar()
-    images = pipeline.virtual_image(stack, detectors, on_progress=bar)
+    images = pipeline.virtual_image(stack, detectors, device=device, on_progress=bar)
     bar.close()
     for detector, image in zip(detectors, images, strict=True):
         where = out if len(images) == 1 else out.with_name(f"{out.stem}_{detector.title}{out.suffix}")
@@ -77,6 +80,7 @@ def virtual(
 )
 @click.option("--profile", is_flag=True, help="Write the mean intensity over the radius instead, as .csv.")
 @click.option("--ring-px", type=float, default=1.0, help="Width of a ring of the profile.  (default: 1)")
+@DEVICE
 def pattern(
     file: Path,
     out: Path,
@@ -86,6 +90,7 @@ def pattern(
     kind: Any,
     profile: bool,
     ring_px: float,
+    device: str,
 ) -> None:
     """Write the pattern of a position of the scan in FILE, or one made of many; OUT is .tif, .npy or .zarr."""
     from atomscope import pipeline
@@ -99,7 +104,7 @@ def pattern(
             raise ParameterError(f"--at: wanted ROW,COL such as 12,40; got {at!r}") from None
     elif region is not None:
         where = pipeline.open(region).frame(0) != 0
-    made = pipeline.pattern(stack, where, kind, on_progress=bar)
+    made = pipeline.pattern(stack, where, kind, device=device, on_progress=bar)
     bar.close()
     if profile:
         table = pipeline.radial_profile(made, ring_px=ring_px)

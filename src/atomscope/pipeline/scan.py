@@ -25,6 +25,7 @@ def virtual_image(
     detector: Mask,
     *,
     corrections: Corrections | None = ...,
+    device: str = ...,
     on_progress: OnProgress | None = ...,
     should_stop: ShouldStop | None = ...,
 ) -> Stack: ...
@@ -34,6 +35,7 @@ def virtual_image(
     detector: Sequence[Mask],
     *,
     corrections: Corrections | None = ...,
+    device: str = ...,
     on_progress: OnProgress | None = ...,
     should_stop: ShouldStop | None = ...,
 ) -> list[Stack]: ...
@@ -42,6 +44,7 @@ def virtual_image(
     detector: Mask | Sequence[Mask],
     *,
     corrections: Corrections | None = None,
+    device: str = "cpu",
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Stack | list[Stack]:
@@ -55,6 +58,8 @@ def virtual_image(
         A mask of booleans or of weights.
     corrections : Corrections, optional
         Dark current, gain and dead pixels.
+    device : str
+        ``"cpu"``, or ``"cuda"`` for a GPU; the result is the same.
     on_progress, should_stop : callables, optional
         See :mod:`atomscope.data.progress`; the payload, and what a stop carries, is what this returns as far as it is
         known, NaN elsewhere.
@@ -74,6 +79,7 @@ def virtual_image(
         If a mask has not the shape of the patterns.
     """
     from atomscope import scan4d
+    from atomscope.pipeline.scan_device import kernel_on
 
     stack = as_scan(source)
     many = isinstance(detector, list | tuple)
@@ -88,7 +94,12 @@ def virtual_image(
 
     def work() -> list[np.ndarray]:
         return scan4d.virtual_images(
-            stack, masks, corrections=corrections, on_progress=shown(on_progress, made), should_stop=should_stop
+            stack,
+            masks,
+            corrections=corrections,
+            kernel=kernel_on(device),
+            on_progress=shown(on_progress, made),
+            should_stop=should_stop,
         )
 
     made_of: Stack | list[Stack] = finishing(made, work)
@@ -125,6 +136,7 @@ def pattern(
     kind: Literal["mean", "sum", "max", "variance"] = "mean",
     *,
     corrections: Corrections | None = None,
+    device: str = "cpu",
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Stack:
@@ -140,6 +152,8 @@ def pattern(
     kind : {"mean", "sum", "max", "variance"}
         What is made of many patterns.
     corrections : Corrections, optional
+    device : str
+        ``"cpu"``, or ``"cuda"`` for a GPU; the result is the same.
     on_progress, should_stop : callables, optional
         The payload is the pattern so far.
 
@@ -156,6 +170,7 @@ def pattern(
         If a region has not the shape of the scan.
     """
     from atomscope import scan4d
+    from atomscope.pipeline.scan_device import kernel_on
 
     stack = as_scan(source)
     if isinstance(at, tuple):
@@ -176,6 +191,7 @@ def pattern(
             None if over is None else np.asarray(over),
             kind,
             corrections=corrections,
+            kernel=kernel_on(device),
             on_progress=shown(on_progress, made),
             should_stop=should_stop,
         )
@@ -218,6 +234,7 @@ def radial_profile(
     ring_px: float = 1.0,
     *,
     corrections: Corrections | None = None,
+    device: str = "cpu",
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> pd.DataFrame:

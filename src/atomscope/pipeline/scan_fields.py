@@ -86,6 +86,7 @@ def center_of_mass(
     *,
     centre_px: tuple[float, float] | None = None,
     corrections: Corrections | None = None,
+    device: str = "cpu",
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> CentreOfMass:
@@ -100,6 +101,8 @@ def center_of_mass(
     centre_px : tuple of float, optional
         (row, col) that shifts are counted from; by default the mean centre of mass.
     corrections : Corrections, optional
+    device : str
+        ``"cpu"``, or ``"cuda"`` for a GPU; the result is the same.
     on_progress, should_stop : callables, optional
         The payload, and what a stop carries, is the centre of mass as far as it is known, NaN elsewhere.
 
@@ -108,6 +111,7 @@ def center_of_mass(
     CentreOfMass
     """
     from atomscope import scan4d
+    from atomscope.pipeline.scan_device import kernel_on
 
     stack = as_scan(source)
 
@@ -116,7 +120,12 @@ def center_of_mass(
 
     def work() -> Moments:
         return scan4d.centre_of_mass(
-            stack, detector, corrections=corrections, on_progress=shown(on_progress, made), should_stop=should_stop
+            stack,
+            detector,
+            corrections=corrections,
+            kernel=kernel_on(device),
+            on_progress=shown(on_progress, made),
+            should_stop=should_stop,
         )
 
     result: CentreOfMass = finishing(made, work)

@@ -116,6 +116,7 @@ def scan_products(
     *,
     cache: Literal["user", "beside", "off"] | Path = "user",
     seen: tuple[float, float | None] | None = None,
+    device: str = "cpu",
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
     **fields: Any,
@@ -133,6 +134,8 @@ def scan_products(
         are not kept.
     seen : tuple of float, optional
         Inner and outer radius, px, of the annulus whose image is the payload; the whole intensity when absent.
+    device : str
+        ``"cpu"``, or ``"cuda"`` for a GPU; the result is the same.
     on_progress, should_stop : callables, optional
         The payload is an image so far, NaN where nothing is known yet.
     **fields
@@ -143,6 +146,7 @@ def scan_products(
     ScanProducts
     """
     from atomscope import io, scan4d
+    from atomscope.pipeline.scan_device import kernel_on
 
     stack, params = as_scan(source), with_fields(ProductParams, params, fields)
     folder = _place(stack, params, cache)
@@ -159,6 +163,7 @@ def scan_products(
         params.ring_px,
         aspect=aspect,
         seen=seen,
+        kernel=kernel_on(device),
         on_progress=shown(on_progress, lambda image: image_stack(stack, image, "so far")),
         should_stop=should_stop,
     )

@@ -7,7 +7,8 @@ from atomscope.scan4d.disk import Disk, bright_disk
 from atomscope.scan4d.dragged import DetectorFirst
 from atomscope.scan4d.field import Field, curl_part, divergence_and_curl, field_of, turned
 from atomscope.scan4d.integrate import potential
-from atomscope.scan4d.job import Job, Outcome
+from atomscope.scan4d.job import Job, Outcome, Part
+from atomscope.scan4d.kernel import Computes, Kernel, MakeKernel
 from atomscope.scan4d.masks import as_weights, centre_of, detector_mask, pattern_centre, radii
 from atomscope.scan4d.moments import Moments, centre_of_mass, moment_masks
 from atomscope.scan4d.patterns import pattern_of, radial_profile, sampled_mean
@@ -15,19 +16,24 @@ from atomscope.scan4d.prepare import Preparation, longest_side, prepare
 from atomscope.scan4d.preview import preview_images
 from atomscope.scan4d.products import Products, make_products, ring_labels
 from atomscope.scan4d.run import run
+from atomscope.scan4d.runs import runs
 from atomscope.scan4d.site_means import near_positions, positions_read, site_means
 from atomscope.scan4d.virtual import virtual_images, weights_of
 
 __all__ = [
     "Band",
     "Coarse",
+    "Computes",
     "Corrections",
     "DetectorFirst",
     "Disk",
     "Field",
     "Job",
+    "Kernel",
+    "MakeKernel",
     "Moments",
     "Outcome",
+    "Part",
     "Preparation",
     "Products",
     "as_weights",
@@ -53,6 +59,7 @@ __all__ = [
     "radii",
     "ring_labels",
     "run",
+    "runs",
     "sampled_mean",
     "site_means",
     "turned",

@@ -11,7 +11,7 @@ import numpy as np
 from atomscope.data import ShouldStop, Stack, check_stop, compute
 from atomscope.scan4d.blocks import Block
 from atomscope.scan4d.job import Job, Part
-from atomscope.scan4d.kernel import Kernel
+from atomscope.scan4d.kernel import MakeKernel
 
 #: Slabs of the scan that are computed one after another, so that there is something to see.
 _SLABS = 16
@@ -21,6 +21,7 @@ def graph_parts(
     stack: Stack,
     job: Job,
     window: tuple[slice, slice],
+    kernel: MakeKernel,
     should_stop: ShouldStop | None,
     partial: Callable[[], Any],
 ) -> Iterator[tuple[Block, Part]]:
@@ -32,6 +33,7 @@ def graph_parts(
     job : Job
     window : tuple of slice
         Rows and columns that are needed; chunks without any of them are not computed.
+    kernel : callable
     should_stop, partial : callables
         Polled between slabs.
     """
@@ -43,7 +45,7 @@ def graph_parts(
     ]
     kernels = np.empty(tuple(len(s) for s in spans[-2:]), object)
     for i, j in np.ndindex(*kernels.shape):
-        kernels[i, j] = Kernel(job, (spans[-2][i], spans[-1][j]))
+        kernels[i, j] = kernel(job, (spans[-2][i], spans[-1][j]))
     for slab in _slabs(spans[0]):
         check_stop(should_stop, partial)
         rows = slice(spans[0][slab.start].start, spans[0][slab.stop - 1].stop)

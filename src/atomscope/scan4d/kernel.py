@@ -6,18 +6,31 @@ what is exact is looked at once a block: each call lets the other thread in, and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 
 from atomscope.scan4d.columns import EXACT, Column, RunningSum
 from atomscope.scan4d.job import Job, Part
 from atomscope.scan4d.rings import TOGETHER, RingSums
+from atomscope.scan4d.runs import runs
 from atomscope.scan4d.tile import Tile, scratch
 from atomscope.scan4d.together import Together
 
 #: Pixels converted at a time: 1 MB of float32.
 _TILE = 2**18
+
+
+class Computes(Protocol):
+    """What computes a job for one window of the patterns, from any thread."""
+
+    def run(self, block: np.ndarray, over: np.ndarray | None = None) -> Part:
+        """Return what a block adds."""
+
+
+#: Makes what computes a window of the patterns.
+MakeKernel = Callable[[Job, tuple[slice, slice]], Computes]
 
 
 class Kernel:
@@ -59,7 +72,7 @@ class Kernel:
             part.patterns[name] = np.full(self.shape, -np.inf) if name == "max" else np.zeros(self.shape)
         weights = None if over is None else np.asarray(over, np.float64).reshape(-1)
         first = 0
-        for run in _runs(block):
+        for run in runs(block):
             chosen = None if weights is None else weights[first : first + len(run)]
             frames = run if chosen is None or chosen.all() else run[chosen != 0]
             for k, band in enumerate(self.bands):
@@ -186,21 +199,3 @@ class Kernel:
             if bad is not None:
                 tile[bad] = 0.0
         return np.einsum("nk,nk->k", tile, tile)
-
-
-def _runs(block: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield a block as runs of patterns, shape (n, rows, cols), without copying it."""
-    if block.ndim == 3:
-        yield block
-        return
-    if block.ndim == 2:
-        yield block[None]
-        return
-    flat = block.view()
-    try:
-        flat.shape = (-1, *block.shape[-2:])
-    except (AttributeError, ValueError):  # rows of the scan lie apart, as they do with fly-back frames
-        for piece in block:
-            yield from _runs(piece)
-        return
-    yield flat

@@ -10,6 +10,7 @@ from atomscope.data import OnProgress, ShouldStop, Stack
 from atomscope.errors import Stopped
 from atomscope.scan4d.corrections import Corrections
 from atomscope.scan4d.job import Job, Outcome
+from atomscope.scan4d.kernel import Kernel, MakeKernel
 from atomscope.scan4d.run import run
 from atomscope.scan4d.virtual import Mask, weights_of
 
@@ -48,6 +49,7 @@ def centre_of_mass(
     mask: Mask | None = None,
     *,
     corrections: Corrections | None = None,
+    kernel: MakeKernel = Kernel,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Moments:
@@ -60,6 +62,8 @@ def centre_of_mass(
     mask : Detector or numpy.ndarray, shape (rows, cols), optional
         Where intensity counts; everywhere when absent.
     corrections : Corrections, optional
+    kernel : callable
+        Makes what computes a window of the patterns from a job and the window.
     on_progress, should_stop : callables, optional
         Payload and partial result are the Moments so far, NaN where nothing is known yet.
     """
@@ -70,7 +74,7 @@ def centre_of_mass(
         return Moments.of(np.stack([outcome.image(k) for k in range(3)]), taken)
 
     try:
-        outcome = run(stack, Job(weights), on_progress=on_progress, should_stop=should_stop, show=show)
+        outcome = run(stack, Job(weights), on_progress=on_progress, should_stop=should_stop, show=show, kernel=kernel)
     except Stopped as stop:
         raise Stopped(partial=show(stop.partial)) from None
     return Moments.of(outcome.images, taken)

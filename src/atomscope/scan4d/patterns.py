@@ -10,6 +10,7 @@ from atomscope.data import OnProgress, ShouldStop, Stack
 from atomscope.errors import InputError, ShapeError, Stopped
 from atomscope.scan4d.corrections import Corrections
 from atomscope.scan4d.job import Job, Outcome
+from atomscope.scan4d.kernel import Kernel, MakeKernel
 from atomscope.scan4d.masks import radii
 from atomscope.scan4d.run import run
 
@@ -22,6 +23,7 @@ def pattern_of(
     kind: Kind = "mean",
     *,
     corrections: Corrections | None = None,
+    kernel: MakeKernel = Kernel,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> np.ndarray:
@@ -36,6 +38,8 @@ def pattern_of(
         blocks that hold them.
     kind : {"mean", "sum", "max", "variance"}
     corrections : Corrections, optional
+    kernel : callable
+        Makes what computes a window of the patterns from a job and the window.
     on_progress, should_stop : callables, optional
         The payload is the pattern of what was read so far, and so is what a stop carries.
 
@@ -63,7 +67,7 @@ def pattern_of(
 
     job = Job(patterns=frozenset(wanted), over=weights, reference=reference)
     try:
-        return made(run(stack, job, on_progress=on_progress, should_stop=should_stop, show=made))
+        return made(run(stack, job, on_progress=on_progress, should_stop=should_stop, show=made, kernel=kernel))
     except Stopped as stop:
         raise Stopped(partial=made(stop.partial)) from None
 

@@ -9,6 +9,7 @@ import numpy as np
 from atomscope.data import OnProgress, ShouldStop, Stack
 from atomscope.errors import InputError
 from atomscope.scan4d.job import Job, Outcome
+from atomscope.scan4d.kernel import Kernel, MakeKernel
 from atomscope.scan4d.moments import Moments, moment_masks
 from atomscope.scan4d.run import run
 
@@ -115,6 +116,7 @@ def make_products(
     *,
     aspect: float = 1.0,
     seen: tuple[float, float | None] | None = None,
+    kernel: MakeKernel = Kernel,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Products:
@@ -132,6 +134,8 @@ def make_products(
         Length of a row over that of a column, for patterns whose axes differ.
     seen : tuple of float, optional
         Inner and outer radius, px, of the annulus whose image is the payload; the whole intensity when absent.
+    kernel : callable
+        Makes what computes a window of the patterns from a job and the window.
     on_progress, should_stop : callables, optional
         The payload is an image so far, NaN where nothing is known yet.
     """
@@ -149,7 +153,7 @@ def make_products(
             return outcome.image(0)
         return np.where(outcome.done, outcome.rings[rings].sum(0), np.nan)
 
-    made = run(stack, job, on_progress=on_progress, should_stop=should_stop, show=show)
+    made = run(stack, job, on_progress=on_progress, should_stop=should_stop, show=show, kernel=kernel)
     discs = np.cumsum(made.rings, axis=0, out=made.rings)
     patterns = np.stack([made.patterns["sum"], made.patterns["max"]])
     return Products(discs, made.images, patterns, (float(centre[0]), float(centre[1])), float(ring_px))

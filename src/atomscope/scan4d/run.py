@@ -14,7 +14,7 @@ from atomscope.scan4d.blas import one_thread
 from atomscope.scan4d.blocks import Block, Forgetting, plan
 from atomscope.scan4d.graph import graph_parts
 from atomscope.scan4d.job import Job, Outcome, Part
-from atomscope.scan4d.kernel import Kernel
+from atomscope.scan4d.kernel import Computes, Kernel, MakeKernel
 
 #: Threads of a pass. numpy lets others run while it converts and multiplies.
 THREADS = 2
@@ -33,6 +33,7 @@ def run(
     should_stop: ShouldStop | None = None,
     show: Callable[[Outcome], Any] | None = None,
     what: str = "patterns",
+    kernel: MakeKernel = Kernel,
 ) -> Outcome:
     """Compute all of a job in one pass.
 
@@ -48,6 +49,8 @@ def run(
     show : callable, optional
         Makes the payload of a report of the outcome so far.
     what : str
+    kernel : callable
+        Makes what computes a window of the patterns, from the job and the window.
 
     Returns
     -------
@@ -63,11 +66,13 @@ def run(
     taker = _Taker(outcome, Forgetting(stack), stack.data.dtype.itemsize)
     if stack.derived and job.over is None:
         total = stack.n_frames
-        steps = taker.each(graph_parts(stack, job, window, should_stop, lambda: outcome))
+        steps = taker.each(graph_parts(stack, job, window, kernel, should_stop, lambda: outcome))
     else:
         blocks = plan(stack, window, job.over)
         total = sum(b.positions for b in blocks if b.last)
-        steps = _in_threads(blocks, _work(stack, job, blocks), taker.take, threads, should_stop, lambda: outcome)
+        steps = _in_threads(
+            blocks, _work(stack, job, blocks, kernel), taker.take, threads, should_stop, lambda: outcome
+        )
     shown = time.monotonic()
     with one_thread():
         for _ in steps:
@@ -88,12 +93,12 @@ def run(
     return outcome
 
 
-def _work(stack: Stack, job: Job, blocks: list[Block]) -> Callable[[Block], Part]:
+def _work(stack: Stack, job: Job, blocks: list[Block], kernel: MakeKernel) -> Callable[[Block], Part]:
     """Return what reads and computes a block."""
-    kernels: dict[tuple[int, ...], Kernel] = {}
+    kernels: dict[tuple[int, ...], Computes] = {}
     for block in blocks:
         if _key(block) not in kernels:
-            kernels[_key(block)] = Kernel(job, block.window)
+            kernels[_key(block)] = kernel(job, block.window)
 
     def work(block: Block) -> Part:
         over = None if job.over is None else job.over[block.navigation]

@@ -11,6 +11,7 @@ from atomscope.data.params import Detector
 from atomscope.errors import Stopped
 from atomscope.scan4d.corrections import Corrections
 from atomscope.scan4d.job import Job, Outcome
+from atomscope.scan4d.kernel import Kernel, MakeKernel
 from atomscope.scan4d.masks import as_weights, detector_mask
 from atomscope.scan4d.run import run
 
@@ -44,6 +45,7 @@ def virtual_images(
     masks: Sequence[Mask],
     *,
     corrections: Corrections | None = None,
+    kernel: MakeKernel = Kernel,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> list[np.ndarray]:
@@ -56,6 +58,8 @@ def virtual_images(
     masks : sequence of Detector or numpy.ndarray, shape (rows, cols)
         Booleans or weights.
     corrections : Corrections, optional
+    kernel : callable
+        Makes what computes a window of the patterns from a job and the window.
     on_progress : callable, optional
         The payload is the list of images so far, NaN where nothing is known yet.
     should_stop : callable, optional
@@ -72,7 +76,7 @@ def virtual_images(
         return [outcome.image(k) - taken[k] for k in range(len(weights))]
 
     try:
-        outcome = run(stack, Job(weights), on_progress=on_progress, should_stop=should_stop, show=show)
+        outcome = run(stack, Job(weights), on_progress=on_progress, should_stop=should_stop, show=show, kernel=kernel)
     except Stopped as stop:
         raise Stopped(partial=show(stop.partial)) from None
     return [outcome.images[k] - taken[k] for k in range(len(weights))]
