@@ -5,10 +5,11 @@ import time
 
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QApplication, QWidget
 
 from atomscope.data import Progress
 from atomscope.errors import InputError, Stopped
+from atomscope.widgets import jobs
 from atomscope.widgets.jobs import JobRunner
 from atomscope.widgets.latest import Latest
 from atomscope.widgets.panel import RunBar
@@ -182,3 +183,29 @@ def test_latest_skips_what_a_newer_request_replaced(qtbot):
     qtbot.waitUntil(lambda: not latest.busy, timeout=3000)
     assert values[-1] == 19
     assert len(ran) < 10
+
+
+def test_nothing_is_told_after_the_end_though_the_bar_lets_events_in(qtbot, runner, monkeypatch):
+    class Bar:
+        is_canceled, n, total = False, 0, 0
+
+        def update(self, _steps):
+            time.sleep(0.1)  # the task ends meanwhile
+            QApplication.processEvents()
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(jobs, "cancelable_progress", lambda **_: Bar())
+    told = []
+    runner.progressed.connect(lambda done, *_: told.append(done))
+    runner.start(
+        "work",
+        steps(3),
+        on_done=lambda value, _stopped: told.append(value),
+        on_error=told.append,
+        on_reports=lambda batch: told.extend(f"report {p.done}" for p in batch),
+    )
+    qtbot.waitUntil(lambda: "all" in told, timeout=5000)
+    qtbot.wait(200)
+    assert told[-1] == "all" and [x for x in told if isinstance(x, str)] == ["report 1", "report 2", "report 3", "all"]

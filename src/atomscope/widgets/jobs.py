@@ -166,13 +166,13 @@ class JobRunner(QObject):
         if not batch:
             return
         last = batch[-1]
-        if self._bar is not None:
-            if last.total and self._bar.total != last.total:
-                self._bar.total = last.total
-            self._bar.update(last.done - self._bar.n)
         self.progressed.emit(last.done, last.total, last.what)
         if self._callbacks[2] is not None:
             self._callbacks[2](batch)
+        if self._bar is not None:  # last: napari lets the event loop run, and the end of the task may come in it
+            if last.total and self._bar.total != last.total:
+                self._bar.total = last.total
+            self._bar.update(last.done - self._bar.n)
 
     def finish(self, task: Task, outcome: Outcome) -> None:
         """Take the answer of a task, unless it was dropped meanwhile."""
