@@ -190,7 +190,7 @@ def test_nothing_is_told_after_the_end_though_the_bar_lets_events_in(qtbot, runn
         is_canceled, n, total = False, 0, 0
 
         def update(self, _steps):
-            time.sleep(0.1)  # the task ends meanwhile
+            time.sleep(0.4)  # the task ends meanwhile
             QApplication.processEvents()
 
         def close(self):
@@ -201,11 +201,14 @@ def test_nothing_is_told_after_the_end_though_the_bar_lets_events_in(qtbot, runn
     runner.progressed.connect(lambda done, *_: told.append(done))
     runner.start(
         "work",
-        steps(3),
+        steps(10, 0.03),
         on_done=lambda value, _stopped: told.append(value),
         on_error=told.append,
         on_reports=lambda batch: told.extend(f"report {p.done}" for p in batch),
     )
     qtbot.waitUntil(lambda: "all" in told, timeout=5000)
     qtbot.wait(200)
-    assert told[-1] == "all" and [x for x in told if isinstance(x, str)] == ["report 1", "report 2", "report 3", "all"]
+    assert told[-1] == "all" and [x for x in told if isinstance(x, str)] == [
+        *(f"report {i}" for i in range(1, 11)),
+        "all",
+    ]
