@@ -1,0 +1,1 @@
+"""What moves and changes: drift, tracks, diffusion, transitions, order against time."""
