@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from atomscope.scan4d import together
+from atomscope.data import Stack
+from atomscope.scan4d import Job, ring_labels, run, together
 from atomscope.scan4d.columns import RunningSum
 from atomscope.scan4d.together import Together
 
@@ -40,3 +41,21 @@ def test_a_running_sum_of_the_largest_counts_is_exact(largest, step):
     for start in range(0, 700, step):
         total.add(tiles[start : start + step])
     assert np.array_equal(total.total(), tiles.astype(np.int64).sum(0))
+
+
+@pytest.mark.parametrize("dtype", ["u2", "i2", "u4", "f4"])
+@pytest.mark.parametrize("weighed", [False, True])
+def test_a_scan_that_is_stored_detector_first_is_summed_like_any_other(dtype, weighed):
+    rng = np.random.default_rng(3)
+    array = rng.integers(0, 30_000, (40, 50, 70, 64)).astype(dtype)
+    across = np.ascontiguousarray(array.transpose(2, 3, 0, 1)).transpose(2, 3, 0, 1)
+    mask = rng.random((70, 64)) < 0.5
+    over = rng.integers(0, 3, (40, 50)).astype(float) if weighed else None
+    rings = None if weighed else ring_labels((70, 64), (31.0, 30.0), 2.0)
+    job = Job((mask, mask * 7.0), frozenset({"sum", "max"}), over=over, rings=rings)
+    one, other = (run(Stack.from_array(data), job) for data in (array, across))
+    exact = np.array_equal if dtype != "f4" else lambda a, b: np.allclose(a, b, rtol=1e-12)
+    assert exact(one.images, other.images) and exact(one.rings, other.rings)
+    assert all(exact(one.patterns[name], other.patterns[name]) for name in ("sum", "max"))
+    if not weighed:
+        assert exact(other.images[0], np.tensordot(array.astype(np.float64), mask, ((2, 3), (0, 1))))

@@ -7,6 +7,7 @@ what is exact is looked at once a block: each call lets the other thread in, and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,8 @@ from atomscope.scan4d.together import Together
 
 #: Pixels converted at a time: 1 MB of float32.
 _TILE = 2**18
+#: Positions of a tile where a pixel of many positions lies together.
+_POSITIONS = 1024
 
 
 class Computes(Protocol):
@@ -41,14 +44,16 @@ class Kernel:
     job : Job
     window : tuple of slice
         Rows and columns of the pattern that blocks hold.
+    across : bool
+        Whether a pixel of many positions lies together in blocks: then tiles hold few pixels of many positions.
     """
 
-    def __init__(self, job: Job, window: tuple[slice, slice]) -> None:
-        self.job, self.window = job, window
+    def __init__(self, job: Job, window: tuple[slice, slice], across: bool = False) -> None:
+        self.job, self.window, self.across = job, window, across
         rows = window[0].stop - window[0].start
         cols = window[1].stop - window[1].start
         self.shape = (rows, cols)
-        height = max(1, _TILE // max(cols, 1))
+        height = max(1, (_TILE // _POSITIONS if across else _TILE) // max(cols, 1))
         self.bands = [slice(start, min(start + height, rows)) for start in range(0, rows, height)]
         self.columns = [[Column(w[window][band]) for w in job.weights] for band in self.bands]
         rings = None if job.rings is None else job.rings[window]
@@ -66,6 +71,8 @@ class Kernel:
         over : numpy.ndarray, shape (*navigation), optional
             Weights of the positions in the sum of patterns.
         """
+        if not self.across and block.ndim > 2 and block.strides[-3] < min(block.strides[-2:]):
+            return self._other.run(block, over)
         n = int(np.prod(block.shape[:-2], dtype=np.int64))
         part = Part(np.zeros((len(self.job.weights), n)), np.zeros((self.job.n_rings, n)))
         for name in self.job.patterns:
@@ -79,6 +86,10 @@ class Kernel:
                 self._band(part, frames[:, band], k, first, None if chosen is None else chosen[chosen != 0])
             first += len(run)
         return part
+
+    @cached_property
+    def _other(self) -> Kernel:
+        return Kernel(self.job, self.window, across=True)
 
     def _band(self, part: Part, frames: np.ndarray, k: int, first: int, over: np.ndarray | None) -> None:
         shape = frames.shape[1:]
@@ -146,11 +157,14 @@ class Kernel:
         """Yield where, the patterns as they are, and converted, shape (n, pixels), a few at a time."""
         pixels = frames.shape[1] * frames.shape[2]
         step = self._step(k)
-        buffer = scratch(min(step, len(frames)), pixels, dtype)
         for start in range(0, len(frames), step):
             raw = frames[start : start + step]
-            tile = buffer[: len(raw)]
-            np.copyto(tile.reshape(raw.shape), raw, casting="unsafe")
+            if self.across:
+                tile = scratch(pixels, len(raw), dtype).T
+                np.copyto(tile.T.reshape(*raw.shape[1:], len(raw)), raw.transpose(1, 2, 0), casting="unsafe")
+            else:
+                tile = scratch(len(raw), pixels, dtype)
+                np.copyto(tile.reshape(raw.shape), raw, casting="unsafe")
             yield slice(start, start + len(raw)), raw, tile
 
     def _patterns(
