@@ -91,6 +91,8 @@ def make(what: str, com: Any, params: DPCParams, name: str) -> tuple[list[Any], 
     said = f"turned by {field.rotation_deg:.1f}°, {'mirrored' if field.flip else 'not mirrored'}; curl {field.curl:.2f}"
     if params.rotation_deg is None and field.curl > 0.3:
         said += " — much for a field with a potential: the rotation may be wrong, or there is little field"
+    elif params.rotation_deg is None:
+        said += ". Half a turn more if these are not atoms: no field tells which"
     if what == FIELD:
         strength = _plain(field.magnitude, f"{name} field strength")
         strength[1]["visible"] = False
