@@ -77,6 +77,12 @@ _PUBLIC = {
     "find_particles": "atomscope.pipeline",
     **dict.fromkeys(["virtual_image", "pattern", "patterns", "radial_profile", "bright_disk"], "atomscope.pipeline"),
     **dict.fromkeys(["center_of_mass", "dpc", "icom", "in_mrad", "scan_products"], "atomscope.pipeline"),
+    **dict.fromkeys(
+        ["drift", "registered_mean", "occupancy", "lattice_places", "link", "diffusion", "transitions"],
+        "atomscope.pipeline",
+    ),
+    **dict.fromkeys(["dwell_times", "order_over_time", "pair_correlation"], "atomscope.pipeline"),
+    **dict.fromkeys(["DriftParams", "LinkParams", "DiffusionParams", "TransitionParams"], "atomscope.data.params"),
     "order_parameter": "atomscope.pipeline",
     "particle_labels": "atomscope.pipeline",
     "train_particles": "atomscope.pipeline",

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from atomscope import __version__
-from atomscope.cli import atoms, examples, files, kinetics, latents, learn4d, particles, runs, scan, trust, walls
+from atomscope.cli import atoms, examples, files, latents, learn4d, movies, particles, runs, scan, trust, walls
 from atomscope.errors import AtomscopeError, Stopped
 
 
@@ -58,7 +58,11 @@ for command in (
     latents.export_onnx,
     trust.compare,
     trust.quality,
-    kinetics.timescale,
+    movies.drift,
+    movies.occupancy,
+    movies.link,
+    movies.dynamics,
+    movies.timescale,
     examples.simulate,
     examples.simulate_scan,
     examples.demo,

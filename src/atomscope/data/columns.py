@@ -50,6 +50,12 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "variant": ("", "class as it was before copies turned by a lattice symmetry were merged; -1 is none"),
     "variant_turn": ("rad", "turn of the variant against the first one of its class, clockwise on screen"),
     "track": ("", "id of the track; -1 is none"),
+    "lattice_site": (
+        "",
+        "place on the lattice of the whole movie, -1 is none; a hop is a change along a track",
+    ),
+    "row_still": ("px", "row with the drift taken out: where the site would be in frame 0"),
+    "col_still": ("px", "column with the drift taken out: where the site would be in frame 0"),
     "row_nm": ("nm", "row times the pixel size"),
     "col_nm": ("nm", "col times the pixel size"),
     "species": ("", "element or elements of the column"),

@@ -19,6 +19,8 @@ from atomscope.pipeline.defects import (
     train_classifier,
 )
 from atomscope.pipeline.delay import channels, delayed, implied_timescales
+from atomscope.pipeline.drift import drift, read_drift, registered_mean
+from atomscope.pipeline.dynamics import diffusion, dwell_times, transitions
 from atomscope.pipeline.execute import flags_table, run_recipe
 from atomscope.pipeline.finders import read_finder as load_finder
 from atomscope.pipeline.finders import save_finder
@@ -42,7 +44,10 @@ from atomscope.pipeline.latents import (
     rarity,
 )
 from atomscope.pipeline.levels import Level, Scales, load_scales, scales_of
+from atomscope.pipeline.link import link
 from atomscope.pipeline.maps import activation_layer, activation_map, difference_layer, difference_map
+from atomscope.pipeline.occupancy import lattice_places, occupancy
+from atomscope.pipeline.order import order_over_time, pair_correlation
 from atomscope.pipeline.particles import (
     find_particles,
     load_segmenter,
@@ -162,11 +167,14 @@ __all__ = [
     "difference_image",
     "difference_layer",
     "difference_map",
+    "diffusion",
     "disk_labels",
     "domain_labels",
     "domains",
     "dot_size",
     "dpc",
+    "drift",
+    "dwell_times",
     "embed",
     "encode",
     "encode_scales",
@@ -188,7 +196,9 @@ __all__ = [
     "in_mrad",
     "in_unit_of",
     "latent_maps",
+    "lattice_places",
     "layers",
+    "link",
     "list_datasets",
     "list_runs",
     "list_samples",
@@ -206,12 +216,15 @@ __all__ = [
     "most_bytes",
     "neighbour_edges",
     "normalise_unit",
+    "occupancy",
     "one_by_one",
     "open",
     "open_sample",
     "open_source",
+    "order_over_time",
     "order_parameter",
     "overlay",
+    "pair_correlation",
     "particle_labels",
     "particle_layers",
     "pattern",
@@ -225,10 +238,12 @@ __all__ = [
     "rarity",
     "read_annotation_file",
     "read_annotations",
+    "read_drift",
     "read_regions_file",
     "read_sites",
     "readable",
     "recolor",
+    "registered_mean",
     "reliability",
     "rescaled",
     "robust_limits",
@@ -258,6 +273,7 @@ __all__ = [
     "train_finder",
     "train_particles",
     "train_walls",
+    "transitions",
     "traversals",
     "uncertainty",
     "uncertainty_layer",

@@ -16,8 +16,10 @@ from atomscope.data.params import (
     CropParams,
     DelayParams,
     Detector,
+    DriftParams,
     FindParams,
     GridParams,
+    LinkParams,
     Params,
     ParticleParams,
     PatternParams,
@@ -27,6 +29,8 @@ from atomscope.data.params import (
 from atomscope.errors import InputError, Stopped
 from atomscope.pipeline.atoms import find_atoms, grid
 from atomscope.pipeline.cutting import Windows, cut, encode_windows
+from atomscope.pipeline.drift import drift
+from atomscope.pipeline.link import link
 from atomscope.pipeline.particles import find_particles
 from atomscope.pipeline.patterns import most_bytes, patterns
 from atomscope.pipeline.recipe import OpenParams, Recipe, Step, TrainParams
@@ -40,6 +44,7 @@ from atomscope.pipeline.structures import structure
 from atomscope.pipeline.walls import find_walls
 
 if TYPE_CHECKING:
+    from atomscope.dynamics.drift import Drift
     from atomscope.models import Model
     from atomscope.pipeline.levels import Scales
 
@@ -57,6 +62,7 @@ class State:
     layers: tuple[Stack, ...] = ()
     scan: Stack | None = None
     sites: Sites | None = None
+    drift: Drift | None = None
     delay: DelayParams | None = None
     chain: CropParams | None = None
     windows: Windows | None = None
@@ -219,6 +225,17 @@ def do_step(
         stack = _need(state.stack, step, "open")
         work.extend(step, stack)
         return replace(state, sites=structure(sites, params, image=stack, **hooks).sites)
+    if isinstance(params, DriftParams):
+        stack = _need(state.stack, step, "open")
+        sites = _need(state.sites, step, "find") if params.method == "sites" else None
+        work.extend(step, stack)
+        return replace(state, drift=drift(stack, params, sites=sites, **hooks))
+    if isinstance(params, LinkParams):
+        sites = _need(state.sites, step, "find")
+        work.extend(step, _need(state.stack, step, "open"))
+        moved = state.drift
+        still = sites if moved is None else moved.applied_to(sites)
+        return replace(state, sites=link(still, params, drift=moved, **hooks))
     if isinstance(params, DelayParams):
         work.extend(step, _need(state.stack, step, "open"))
         return replace(state, delay=params)

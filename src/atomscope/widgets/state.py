@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: The order of steps in a recipe.
 ORDER = (
     *("open", "virtual", "find", "grid", "walls", "particles", "structure", "delay", "crop", "patterns"),
-    *("train", "cluster", "show"),
+    *("train", "cluster", "drift", "link", "show"),
 )
 
 #: Steps of which a recipe has one: several ways to the same thing.

@@ -5,9 +5,12 @@ from atomscope.data.params.choosing import as_member, for_patterns, member_of
 from atomscope.data.params.crop import CropParams
 from atomscope.data.params.defects import CandidateParams, ClassifierParams
 from atomscope.data.params.delay import DelayParams
+from atomscope.data.params.drift import DriftParams
+from atomscope.data.params.dynamics import DiffusionParams, TransitionParams
 from atomscope.data.params.find import FindParams, GridParams
 from atomscope.data.params.fit import FitParams
 from atomscope.data.params.latent import ComponentParams, EmbedParams, MergeParams
+from atomscope.data.params.link import LinkParams
 from atomscope.data.params.members import (
     JRVAE,
     JVAE,
@@ -54,10 +57,13 @@ __all__ = [
     "DelayParams",
     "DelayVAE",
     "Detector",
+    "DiffusionParams",
+    "DriftParams",
     "EmbedParams",
     "FindParams",
     "FitParams",
     "GridParams",
+    "LinkParams",
     "MergeParams",
     "Params",
     "ParticleMovieParams",
@@ -75,6 +81,7 @@ __all__ = [
     "StructureParams",
     "TeachParams",
     "TorusVAE",
+    "TransitionParams",
     "VAESpec",
     "WallParams",
     "WallTrainParams",

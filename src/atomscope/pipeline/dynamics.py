@@ -1,0 +1,204 @@
+"""The verbs of dynamics: how tracked sites wander, jump between states, and stay in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from atomscope.data import Sites
+from atomscope.data.params.dynamics import DiffusionParams, TransitionParams
+from atomscope.errors import InputError
+from atomscope.pipeline.fields import with_fields
+from atomscope.pipeline.track_units import frame_time, pixel_size, table_of
+
+if TYPE_CHECKING:
+    from atomscope.dynamics.diffusion import Diffusion
+    from atomscope.dynamics.markov import Transitions
+
+
+def diffusion(
+    sites: Sites | pd.DataFrame,
+    params: DiffusionParams | None = None,
+    *,
+    frame_time_s: float | None = None,
+    pixel_nm: float | tuple[float, float] | None = None,
+    time_column: str | None = None,
+    **fields: Any,
+) -> Diffusion:
+    """Return the diffusion coefficient of linked sites, with its 95 % interval, and mean squared displacements.
+
+    Parameters
+    ----------
+    sites : Sites or DataFrame
+        With ``track`` (-1: none), ``frame``, ``row``, ``col``. Tracks may have gaps.
+    params : DiffusionParams, optional
+    frame_time_s : float, optional
+        Time of a frame; from a calibrated time axis of the sites when absent. Without either, times are in frames.
+    pixel_nm : float or (float, float), optional
+        Pixel size (along rows, along columns); from the axes when absent. Without either, lengths are in px.
+    time_column : str, optional
+        Column with the times of the frames in s, instead of ``frame_time_s``.
+    **fields
+        Fields of :class:`~atomscope.data.params.dynamics.DiffusionParams`.
+
+    Returns
+    -------
+    Diffusion
+        ``D``, ``ci``, ``unit``, ``sigma``, ``n_tracks``, ``msd``, ``tracks``, ``notes``; ``table()`` has a row an
+        estimator.
+
+    Raises
+    ------
+    InputError
+        If the table has no tracks, a track is twice in a frame, or tracks are too short.
+    CalibrationError
+        If a unit cannot be used.
+    """
+    from atomscope.dynamics.diffusion import measure_diffusion
+    from atomscope.dynamics.tracks import sort_tracks
+
+    chosen = with_fields(DiffusionParams, params, fields)
+    table = table_of(sites, "diffusion", ("track", "frame", "row", "col"))
+    places = table[["row", "col"]].to_numpy(np.float64)
+    linked = sort_tracks(table, np.isfinite(places).all(1), "diffusion")
+    time, pixel = frame_time(sites, frame_time_s, time_column), pixel_size(sites, pixel_nm)
+    points = places[linked.rows] * np.asarray(pixel or (1.0, 1.0))
+    units = ("px" if pixel is None else "nm", "frame" if time is None else "s")
+    return measure_diffusion(linked, points, chosen, time or 1.0, units)
+
+
+def transitions(
+    sites: Sites | pd.DataFrame,
+    params: TransitionParams | None = None,
+    *,
+    frame_time_s: float | None = None,
+    time_column: str | None = None,
+    **fields: Any,
+) -> Transitions:
+    """Return how probable jumps between the states of linked sites are, from the jumps of all tracks together.
+
+    Parameters
+    ----------
+    sites : Sites or DataFrame
+        With ``track``, ``frame`` and a column of states.
+    params : TransitionParams, optional
+    frame_time_s, time_column
+        As for :func:`diffusion`; without a time, rates are per frame.
+    **fields
+        Fields of :class:`~atomscope.data.params.dynamics.TransitionParams` (``column``, ``lag``, ...).
+
+    Returns
+    -------
+    Transitions
+        ``states``, ``matrix`` with ``low`` and ``high``, ``stationary``, ``rates``, ``timescales``,
+        ``chapman_kolmogorov``, ``notes``; ``table()`` has a row a pair of states.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, no jump can be counted, or a track is twice in a frame.
+
+    References
+    ----------
+    J.-H. Prinz et al., J. Chem. Phys. 134 (2011) 174105 (pooled counts, tests); W. Perks, J. Inst. Actuaries 73 (1947)
+    285 (the prior).
+    """
+    from atomscope.dynamics import markov
+    from atomscope.latent.kinetics import implied_timescales, pooled_counts
+
+    chosen = with_fields(TransitionParams, params, fields)
+    table = table_of(sites, "transitions", ("track", "frame", chosen.column))
+    time = frame_time(sites, frame_time_s, time_column)
+    strided, lag, notes = chosen.counting == "strided", chosen.lag, []
+    table = table[["track", "frame", chosen.column]]
+    single, states = pooled_counts(table, 1, chosen.column)
+    if not len(states):
+        raise InputError(f"transitions: no site of a track has a state in column {chosen.column!r} (negative is none)")
+    steps = markov.row_shares(single.sum(0))
+    known = steps if np.isfinite(steps).all() else None
+
+    def counted(lag: int) -> tuple[np.ndarray, np.ndarray]:
+        found, names = pooled_counts(markov.every_lag(table, lag) if strided else table, lag, chosen.column)
+        full, at = np.zeros((len(states), len(states)), np.int64), np.searchsorted(states, names)
+        full[np.ix_(at, at)] = found.sum(0)
+        less = 1.0 if strided else markov.overlap(known, lag)
+        return full, np.broadcast_to(full.sum(1, keepdims=True) / less, full.shape)
+
+    counts, effective = counted(lag)
+    if not counts.any():
+        raise InputError(f"transitions: no track has states {lag} frames apart; take a shorter lag, or link with gaps")
+    matrix = markov.row_shares(counts)
+    never = [str(s) for s, n in zip(states, counts.sum(1), strict=True) if n == 0]
+    if never:
+        notes.append(f"from {', '.join(never)} no jump was seen: its probabilities are not known")
+    low, high = markov.intervals(counts, effective, chosen.prior)
+    rates, exact = markov.rates_of(matrix, lag * (time or 1.0))
+    if not exact:
+        notes.append("rates are of first order: no rates make this matrix; a shorter lag may help")
+    stationary = markov.stationary_shares(matrix)
+    if np.isnan(stationary).any():
+        notes.append("no shares in the long run: not every state was seen to be reached from every other")
+    longest = int(table["frame"].max() - table["frame"].min())
+    later = {k: counted(k * lag) for k in chosen.steps if k * lag <= longest}
+    tested = markov.compare_powers(states, counts, effective, later, chosen.seed)
+    if len(tested) and not tested["agrees"].all():
+        notes.append("jumps remember what was before (Chapman-Kolmogorov): take a longer lag, or states were misread")
+    return markov.Transitions(
+        states=states,
+        matrix=matrix,
+        low=low,
+        high=high,
+        counts=counts,
+        effective=effective,
+        lag=lag,
+        stationary=stationary,
+        rates=rates,
+        rate_unit="1/frame" if time is None else "1/s",
+        timescales=implied_timescales(table, chosen.lags, chosen.column, time, chosen.seed),
+        chapman_kolmogorov=tested,
+        notes=tuple(notes),
+    )
+
+
+def dwell_times(
+    sites: Sites | pd.DataFrame,
+    column: str = "cluster",
+    *,
+    max_gap: int = 0,
+    frame_time_s: float | None = None,
+    time_column: str | None = None,
+) -> pd.DataFrame:
+    """Return how long each state lasts and how fast it is left, with 95 % intervals.
+
+    Runs that a track's end or a gap cuts off count for what was seen of them; those whose beginning was not seen are
+    left out.
+
+    Parameters
+    ----------
+    sites : Sites or DataFrame
+        With ``track``, ``frame`` and the states.
+    column : str
+        Which column holds the states; negative numbers and empty ones are none.
+    max_gap : int
+        Missing frames that do not end a run when the state is the same on both sides.
+    frame_time_s, time_column
+        As for :func:`diffusion`; without a time, columns are in frames.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :func:`atomscope.dynamics.dwell.dwell_table` says.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, no site of a track has a state, or a track is twice in a frame.
+    """
+    from atomscope.dynamics.dwell import dwell_table, runs_of_states
+
+    table = table_of(sites, "dwell times", ("track", "frame", column))
+    if max_gap < 0:
+        raise InputError(f"dwell times: wanted a max_gap of 0 frames or more, got {max_gap}")
+    return dwell_table(runs_of_states(table, column, max_gap), frame_time(sites, frame_time_s, time_column))

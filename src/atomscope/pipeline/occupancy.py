@@ -1,0 +1,215 @@
+"""The verb of occupancy: which places of a lattice hold a column in which frame, told from the whole movie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from atomscope.data import OnProgress, Provenance, ShouldStop, Sites, Stack, check_stop, report
+from atomscope.errors import InputError
+from atomscope.pipeline.atoms import find_atoms
+from atomscope.pipeline.drift import drift as measure_drift
+from atomscope.pipeline.drift import registered_mean
+from atomscope.pipeline.records import as_stack
+
+if TYPE_CHECKING:
+    from atomscope.dynamics.drift import Drift
+
+#: Columns that differ in brightness by more than this factor are of different kinds.
+_APART = 1.6
+#: Faint columns are looked for between bright ones until those found are fainter than this part of the brightest.
+_FAINT = 0.03
+
+
+def occupancy(
+    source: Any,
+    *,
+    drift: Drift | None = None,
+    places: Sites | None = None,
+    rest: float = 0.0,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Sites:
+    """Say for each place of the lattice, in each frame, whether it is occupied.
+
+    Places are those of the mean of the registered frames, in which faint columns stand out that single frames do not
+    show. Their brightness in every frame is fitted with the places held, and followed through the movie: a place that
+    is dark in one noisy frame only is not empty.
+
+    Parameters
+    ----------
+    source : Stack, array or path
+        A movie.
+    drift : Drift, optional
+        Of the movie; measured when absent.
+    places : Sites, optional
+        Places in the first frame (``row``, ``col``, px); those of :func:`lattice_places` when absent.
+    rest : float
+        Brightness of an empty place as a part of that of an occupied one: .5 when one of two atoms stays.
+    on_progress, should_stop : callables, optional
+        Told after, and asked before, each frame.
+
+    Returns
+    -------
+    Sites
+        A row for each place that lies in each frame: ``kind`` (``atom`` or ``vacancy``), ``probability`` that it is
+        occupied, ``score`` (of the kind), ``amplitude`` with ``amplitude_sd``, ``lattice_site``, ``track`` (the same:
+        places stay), ``sublattice`` (A is the brightest), ``row_still``, ``col_still``. What hops is linked by
+        ``ats.link(sites, by="lattice", kinds=("vacancy",))``.
+
+    Raises
+    ------
+    InputError
+        If no places are found, or the drift is of another movie.
+    Stopped
+        When asked to; nothing is left to keep.
+    """
+    from atomscope.dynamics.drift import check_movie
+    from atomscope.dynamics.occupancy import follow_occupancy
+    from atomscope.find.at_places import amplitudes_at
+
+    stack = as_stack(source)
+    check_movie(stack)
+    hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
+    moved = measure_drift(stack, **hooks) if drift is None else drift
+    if len(moved) != stack.n_frames:
+        raise InputError(f"occupancy: the drift has {len(moved)} frames, the movie {stack.n_frames}; measure it again")
+    where = lattice_places(stack, drift=moved, **hooks) if places is None else places
+    if not len(where):
+        raise InputError("occupancy: no places were found in the mean of the frames; check the contrast, or give them")
+    at, sigma = where.positions, _width(where)
+    height, error = np.full((2, stack.n_frames, len(at)), np.nan)
+    for t in range(stack.n_frames):
+        check_stop(should_stop)
+        height[t], error[t] = amplitudes_at(stack.frame(t), at + moved.shift_px[t], sigma)
+        report(on_progress, t + 1, stack.n_frames, "frames")
+    group = _groups(np.nanmedian(height, 0))
+    share = np.ones_like(height)
+    for k in np.unique(group):
+        share[:, group == k] = follow_occupancy(height[:, group == k], rest).probability
+    return _sites(stack, at, moved.shift_px, height, error, share, group)
+
+
+def lattice_places(
+    source: Any,
+    *,
+    drift: Drift | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Sites:
+    """Find the places of columns in the mean of the registered frames, the faint between the bright too.
+
+    Bright columns are found and taken away, until what is left shows none.
+
+    Parameters
+    ----------
+    source : Stack, array or path
+        A movie, or one image.
+    drift : Drift, optional
+        Measured when absent.
+    on_progress, should_stop : callables, optional
+
+    Returns
+    -------
+    Sites
+        Places in the first frame, with ``amplitude`` and ``sigma``.
+    """
+    stack = as_stack(source)
+    hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
+    mean = stack
+    if stack.navigation_shape:
+        moved = measure_drift(stack, **hooks) if drift is None else drift
+        mean = registered_mean(stack, moved, **hooks)
+    left, found = mean.frame(0).astype(np.float64), pd.DataFrame()
+    for _ in range(3):
+        check_stop(should_stop)
+        table = find_atoms(Stack.from_array(left.astype(np.float32), mean.axes)).table
+        table = table[(table["amplitude"] > 0) & np.isfinite(table["sigma"])]
+        if not len(table):
+            break
+        top = float(table["amplitude"].quantile(0.9))
+        if len(found):
+            near = _distance(table, found) < 2 * float(found["sigma"].median())  # what a fit left of a bright one
+            table = table[~near & (table["amplitude"] > _FAINT * found["amplitude"].quantile(0.9))]
+        bright = table[table["amplitude"] > top / 2]
+        if len(bright) < max(3, 0.02 * len(found)):
+            break
+        found = pd.concat([found, bright])
+        left -= _drawn(bright, left.shape)
+    if not len(found):
+        return Sites.from_positions(np.zeros(0), np.zeros(0), axes=mean.axes, shape=mean.shape)
+    row, col, height, sigma = found[["row", "col", "amplitude", "sigma"]].to_numpy(np.float64).T
+    return Sites.from_positions(row, col, axes=mean.axes, shape=mean.shape, amplitude=height, sigma=sigma)
+
+
+def _distance(table: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
+    from scipy.spatial import cKDTree
+
+    return np.asarray(cKDTree(others[["row", "col"]].to_numpy()).query(table[["row", "col"]].to_numpy())[0])
+
+
+def _drawn(table: pd.DataFrame, shape: tuple[int, ...]) -> np.ndarray:
+    out = np.zeros(shape)
+    for row, col, sigma, height in table[["row", "col", "sigma", "amplitude"]].to_numpy(np.float64):
+        reach = int(np.ceil(5 * sigma))
+        top, left = max(0, round(row) - reach), max(0, round(col) - reach)
+        part = out[top : round(row) + reach + 1, left : round(col) + reach + 1]
+        down = np.arange(top, top + part.shape[0]) - row
+        right = np.arange(left, left + part.shape[1]) - col
+        part += height * np.exp(-0.5 * (down[:, None] ** 2 + right[None, :] ** 2) / sigma**2)
+    return out
+
+
+def _width(places: Sites) -> float:
+    if "sigma" not in places.table:
+        raise InputError("occupancy: the places have no column sigma (px): the width of a column; add one")
+    return float(places.table["sigma"].median())
+
+
+def _groups(bright: np.ndarray) -> np.ndarray:
+    """Return the kind of each place by its brightness, 0 for the brightest: kinds lie a factor apart."""
+    order = np.argsort(-bright)
+    ranked = np.maximum(bright[order], 1e-9 * np.nanmax(bright))
+    least = max(3, 0.05 * len(bright))
+    kind, out, start = 0, np.zeros(len(bright), np.int64), 0
+    for i in range(1, len(order)):
+        if ranked[i - 1] > _APART * ranked[i] and i - start >= least and len(order) - i >= least:
+            kind, start = kind + 1, i
+        out[order[i]] = kind
+    return out
+
+
+def _sites(
+    stack: Stack,
+    places: np.ndarray,
+    shift: np.ndarray,
+    height: np.ndarray,
+    error: np.ndarray,
+    share: np.ndarray,
+    group: np.ndarray,
+) -> Sites:
+    frame, place = np.nonzero(np.isfinite(height))
+    at = places[place] + shift[frame]
+    there = share[frame, place]
+    occupied = there >= 0.5
+    letters = np.array([chr(ord("A") + int(k)) for k in range(int(group.max()) + 1)], object)
+    return Sites.from_positions(
+        at[:, 0],
+        at[:, 1],
+        frame,
+        kind=np.where(occupied, "atom", "vacancy").astype(object),
+        score=np.where(occupied, there, 1 - there),
+        axes=stack.axes,
+        shape=stack.shape,
+        provenance=Provenance("occupancy", {}, source=stack.source),
+        probability=there,
+        amplitude=height[frame, place],
+        amplitude_sd=error[frame, place],
+        lattice_site=place.astype(np.int64),
+        track=place.astype(np.int64),
+        sublattice=letters[group[place]],
+        row_still=places[place, 0],
+        col_still=places[place, 1],
+    )
