@@ -44,6 +44,7 @@ def test_the_docks_are_there():
         "Defects without labels",
         "Particles",
         "Walls",
+        "Drift and tracks",
         "4D-STEM",
         "Extract patterns",
         "Quality",

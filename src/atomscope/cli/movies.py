@@ -10,6 +10,7 @@ import click
 from atomscope.cli.flags import DATA, KEY, flags, opened, take
 from atomscope.cli.talk import Bar, count
 from atomscope.data.params import DiffusionParams, DriftParams, LinkParams, TransitionParams
+from atomscope.errors import InputError
 
 SITES = click.argument("sites", type=click.Path(path_type=Path))
 OUT = click.option("-o", "--out", type=click.Path(path_type=Path), help="Table to write, .parquet or .csv.")
@@ -81,7 +82,7 @@ def link(sites: Path, out: Path | None, path: Path | None, **values: Any) -> Non
     out = out or sites.with_name(f"{sites.stem}_tracks.parquet")
     pipeline.save_table(linked, out)
     lengths = linked.table["track"][linked.table["track"] >= 0].value_counts()
-    middle = f", {lengths.median():.0f} frames long in the middle" if len(lengths) else ""
+    middle = f", {count(round(lengths.median()), 'frame')} long in the middle" if len(lengths) else ""
     click.echo(f"{count(len(lengths), 'track')}{middle} -> {out}")
 
 
@@ -90,6 +91,7 @@ def link(sites: Path, out: Path | None, path: Path | None, **values: Any) -> Non
 @FRAME_TIME
 @PIXEL
 @click.option("--states", help="Also the jumps between the states in this column.")
+@click.option("--only", help="Rows in which a column has a value, such as sublattice=B.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the tables, .csv.")
 @flags(DiffusionParams)
 def dynamics(
@@ -97,6 +99,7 @@ def dynamics(
     frame_time_s: float | None,
     pixel_nm: float | None,
     states: str | None,
+    only: str | None,
     out: Path | None,
     **values: Any,
 ) -> None:
@@ -104,6 +107,11 @@ def dynamics(
     from atomscope import pipeline
 
     table = pipeline.read_sites(sites)
+    if only is not None:
+        name, _, value = only.partition("=")
+        if name not in table.table.columns:
+            raise InputError(f"--only {only}: {sites} has no column {name!r}; it has {', '.join(table.table.columns)}")
+        table = table.with_table(table.table[table.table[name].astype(str) == value])
     found = pipeline.diffusion(table, take(DiffusionParams, values), pixel_nm=pixel_nm, frame_time_s=frame_time_s)
     click.echo(
         f"{count(found.n_tracks, 'track')}: D = {found.D:.4g} {found.unit} ({found.ci[0]:.4g} to {found.ci[1]:.4g})"

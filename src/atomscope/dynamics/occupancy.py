@@ -66,8 +66,7 @@ def follow_occupancy(brightness: np.ndarray, rest: float = 0.0) -> Occupancy:
     values = np.asarray(brightness, np.float64)
     if values.ndim != 2:
         raise ShapeError(f"occupancy: wanted brightness of shape (frames, places), got {values.shape}")
-    if not 0 <= rest < 1:
-        raise InputError(f"occupancy: wanted what remains of an empty place as a part, from 0 to below 1, got {rest}")
+    check_rest(rest)
     known = np.isfinite(values)
     if not known.any():
         raise InputError("occupancy: no brightness is known at any place")
@@ -92,6 +91,12 @@ def follow_occupancy(brightness: np.ndarray, rest: float = 0.0) -> Occupancy:
         if still:
             break
     return Occupancy(share, loss, gain, level, sd)
+
+
+def check_rest(rest: float) -> None:
+    """Raise InputError unless what remains of an empty place is less than an occupied one."""
+    if not 0 <= rest < 1:
+        raise InputError(f"occupancy: wanted what remains of an empty place as a part, from 0 to below 1, got {rest}")
 
 
 def _pass(
@@ -121,4 +126,4 @@ def _pass(
         share[t] = joint[0].sum(0)
         back = step @ ahead
         back /= np.maximum(back.sum(0), 1e-300)
-    return share, jumps.ravel()
+    return np.clip(share, 0, 1), jumps.ravel()

@@ -10,6 +10,10 @@ from atomscope.errors import InputError
 
 #: Pixels farther than this many widths from a place are not asked.
 _REACH = 3.5
+#: Part of a spot, by weight, that has to be seen.
+_SEEN = 0.1
+#: Columns that share less than this part of their light do not blur each other's errors.
+_SHARED = 0.01
 
 
 def amplitudes_at(frame: np.ndarray, places: np.ndarray, sigma_px: float) -> tuple[np.ndarray, np.ndarray]:
@@ -27,7 +31,8 @@ def amplitudes_at(frame: np.ndarray, places: np.ndarray, sigma_px: float) -> tup
     Returns
     -------
     height, sd : arrays, shape (n,), float64
-        In the units of the frame, with standard errors; NaN for places outside of the frame.
+        In the units of the frame, with standard errors; NaN for places outside of the frame, and for those of which
+        hardly a pixel is a number.
 
     Raises
     ------
@@ -44,6 +49,8 @@ def amplitudes_at(frame: np.ndarray, places: np.ndarray, sigma_px: float) -> tup
         return height, error
     design = _design(image.shape, places[inside], sigma_px)
     used = np.flatnonzero((np.diff(design[:, :-3].indptr) > 0) & np.isfinite(image.ravel()))
+    if not len(used):
+        return height, error
     design, values = design[used], image.ravel()[used]
     normal = (design.T @ design).tocsr()
     scale = 1 / np.sqrt(np.maximum(normal.diagonal(), 1e-12))  # a column of ones is far longer than a spot
@@ -52,8 +59,31 @@ def amplitudes_at(frame: np.ndarray, places: np.ndarray, sigma_px: float) -> tup
     found = found * scale
     left = values - design @ found
     noise = float(np.sqrt((left**2).sum() / max(1, len(left) - len(found))))
-    height[inside], error[inside] = found[:-3], noise * scale[:-3]
+    seen = normal.diagonal()[:-3] > _SEEN * np.pi * sigma_px**2
+    blur = np.sqrt(_inverse_diagonal(scaled[:-3, :-3].tocsr()))
+    height[inside] = np.where(seen, found[:-3], np.nan)
+    error[inside] = np.where(seen, noise * scale[:-3] * blur, np.nan)
     return height, error
+
+
+def _inverse_diagonal(near: sparse.csr_matrix) -> np.ndarray:
+    """Return the diagonal of the inverse of a matrix with ones on its own, each row with its neighbours alone."""
+    every = near.tocoo()
+    strong = every.data > _SHARED
+    order = np.lexsort((every.col[strong], every.row[strong]))
+    rows, cols = every.row[strong][order], every.col[strong][order]
+    many = np.bincount(rows, minlength=near.shape[0])
+    start = np.concatenate([[0], np.cumsum(many)])
+    out = np.ones(near.shape[0])
+    for k in np.unique(many[many > 1]):
+        which = np.flatnonzero(many == k)
+        block = cols[start[which][:, None] + np.arange(k)]  # (m, k): a place and its neighbours
+        left, right = np.broadcast_arrays(block[:, :, None], block[:, None, :])
+        part = np.asarray(near[left.ravel(), right.ravel()]).reshape(left.shape)
+        own = np.argmax(block == which[:, None], 1)
+        whole = np.linalg.inv(part + 1e-9 * np.eye(k))
+        out[which] = np.maximum(whole[np.arange(len(which)), own, own], 1)
+    return out
 
 
 def _design(shape: tuple[int, ...], places: np.ndarray, sigma: float) -> sparse.csr_matrix:

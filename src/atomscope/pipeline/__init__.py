@@ -4,6 +4,7 @@ The only room that knows the others. Rooms are imported when a verb is called, s
 loads no torch.
 """
 
+from atomscope.display.over_time import over_time
 from atomscope.io.units import normalise_unit
 from atomscope.pipeline.apply import apply_run
 from atomscope.pipeline.atoms import find_atoms, find_in_frame, grid
@@ -223,6 +224,7 @@ __all__ = [
     "open_source",
     "order_over_time",
     "order_parameter",
+    "over_time",
     "overlay",
     "pair_correlation",
     "particle_labels",

@@ -32,7 +32,8 @@ def diffusion(
     Parameters
     ----------
     sites : Sites or DataFrame
-        With ``track`` (-1: none), ``frame``, ``row``, ``col``. Tracks may have gaps.
+        With ``track`` (-1: none), ``frame``, ``row``, ``col``; where there are ``row_still`` and ``col_still`` (the
+        drift taken out), those count. Tracks may have gaps.
     params : DiffusionParams, optional
     frame_time_s : float, optional
         Time of a frame; from a calibrated time axis of the sites when absent. Without either, times are in frames.
@@ -61,7 +62,8 @@ def diffusion(
 
     chosen = with_fields(DiffusionParams, params, fields)
     table = table_of(sites, "diffusion", ("track", "frame", "row", "col"))
-    places = table[["row", "col"]].to_numpy(np.float64)
+    names = ["row_still", "col_still"] if {"row_still", "col_still"} <= set(table.columns) else ["row", "col"]
+    places = table[names].to_numpy(np.float64)
     linked = sort_tracks(table, np.isfinite(places).all(1), "diffusion")
     time, pixel = frame_time(sites, frame_time_s, time_column), pixel_size(sites, pixel_nm)
     points = places[linked.rows] * np.asarray(pixel or (1.0, 1.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from atomscope.data import OnProgress, ShouldStop, Sites
@@ -45,7 +46,8 @@ def link(
     -------
     Sites
         The same rows in the same order, with ``track`` (int64; -1: none) and, by lattice, ``lattice_site`` (int64, the
-        place; -1: at none). A hop is a change of ``lattice_site`` along a track.
+        place; -1: at none). A hop is a change of ``lattice_site`` along a track. With a drift, ``row_still`` and
+        ``col_still``: where the sites would be in frame 0.
 
     Raises
     ------
@@ -63,4 +65,9 @@ def link(
     from atomscope.dynamics.link_table import link_sites
 
     known = sites if isinstance(sites, Sites) else Sites(sites)
-    return link_sites(known, with_fields(LinkParams, params, fields), drift, on_progress, should_stop)
+    linked = link_sites(known, with_fields(LinkParams, params, fields), drift, on_progress, should_stop)
+    if drift is None or "row_still" in linked.table.columns:
+        return linked
+    shift = np.asarray(getattr(drift, "shift_px", drift), np.float64)[linked.table["frame"].to_numpy(np.int64)]
+    still = linked.positions - shift
+    return linked.with_table(linked.table.assign(row_still=still[:, 0], col_still=still[:, 1]))

@@ -13,6 +13,7 @@ from atomscope.pipeline.atoms import find_atoms
 from atomscope.pipeline.drift import drift as measure_drift
 from atomscope.pipeline.drift import registered_mean
 from atomscope.pipeline.records import as_stack
+from atomscope.pipeline.structures import structure
 
 if TYPE_CHECKING:
     from atomscope.dynamics.drift import Drift
@@ -67,11 +68,12 @@ def occupancy(
         When asked to; nothing is left to keep.
     """
     from atomscope.dynamics.drift import check_movie
-    from atomscope.dynamics.occupancy import follow_occupancy
+    from atomscope.dynamics.occupancy import check_rest, follow_occupancy
     from atomscope.find.at_places import amplitudes_at
 
     stack = as_stack(source)
     check_movie(stack)
+    check_rest(rest)
     hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
     moved = measure_drift(stack, **hooks) if drift is None else drift
     if len(moved) != stack.n_frames:
@@ -85,7 +87,10 @@ def occupancy(
         check_stop(should_stop)
         height[t], error[t] = amplitudes_at(stack.frame(t), at + moved.shift_px[t], sigma)
         report(on_progress, t + 1, stack.n_frames, "frames")
-    group = _groups(np.nanmedian(height, 0))
+    bright = np.array([np.median(one[np.isfinite(one)]) if np.isfinite(one).any() else np.nan for one in height.T])
+    if "expected" in where.table:  # a place that is mostly empty is of the kind of its neighbours
+        bright = np.fmax(bright, where.table["expected"].to_numpy(np.float64))
+    group = _groups(bright)
     share = np.ones_like(height)
     for k in np.unique(group):
         share[:, group == k] = follow_occupancy(height[:, group == k], rest).probability
@@ -101,7 +106,8 @@ def lattice_places(
 ) -> Sites:
     """Find the places of columns in the mean of the registered frames, the faint between the bright too.
 
-    Bright columns are found and taken away, until what is left shows none.
+    Bright columns are found and taken away, until what is left shows none. Places that are empty in most frames, or
+    all, are added where the lattice wants them (as :func:`atomscope.structure` does).
 
     Parameters
     ----------
@@ -114,7 +120,8 @@ def lattice_places(
     Returns
     -------
     Sites
-        Places in the first frame, with ``amplitude`` and ``sigma``.
+        Places in the first frame, with ``amplitude`` in the mean, ``sigma``, and ``expected``: the amplitude, or that
+        of columns of its kind for a place that was added.
     """
     stack = as_stack(source)
     hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
@@ -131,6 +138,7 @@ def lattice_places(
             break
         top = float(table["amplitude"].quantile(0.9))
         if len(found):
+            table = table[_within(table, left.shape)]
             near = _distance(table, found) < 2 * float(found["sigma"].median())  # what a fit left of a bright one
             table = table[~near & (table["amplitude"] > _FAINT * found["amplitude"].quantile(0.9))]
         bright = table[table["amplitude"] > top / 2]
@@ -139,9 +147,40 @@ def lattice_places(
         found = pd.concat([found, bright])
         left -= _drawn(bright, left.shape)
     if not len(found):
-        return Sites.from_positions(np.zeros(0), np.zeros(0), axes=mean.axes, shape=mean.shape)
-    row, col, height, sigma = found[["row", "col", "amplitude", "sigma"]].to_numpy(np.float64).T
-    return Sites.from_positions(row, col, axes=mean.axes, shape=mean.shape, amplitude=height, sigma=sigma)
+        return _places(pd.DataFrame(columns=["row", "col", "amplitude", "sigma"]), mean, expected=np.zeros(0))
+    return _completed(_places(found, mean), mean, should_stop)
+
+
+def _places(table: pd.DataFrame, mean: Stack, **more: Any) -> Sites:
+    row, col, height, sigma = table[["row", "col", "amplitude", "sigma"]].to_numpy(np.float64).T
+    return Sites.from_positions(row, col, axes=mean.axes, shape=mean.shape, amplitude=height, sigma=sigma, **more)
+
+
+def _completed(places: Sites, mean: Stack, should_stop: ShouldStop | None) -> Sites:
+    """Add places where the lattice wants a column that is seldom there, or never."""
+    from atomscope.neighbours.rows import ADDED
+
+    table = structure(places, image=mean, should_stop=should_stop).sites.table
+    old = table["site"].isin(places.table["site"])
+    new = table[~old & ((table["kind"] == "vacancy") | (table["flag"] == ADDED))]
+    if len(new):
+        moved = new[["displacement_row", "displacement_col"]].fillna(0.0).to_numpy()  # what is faint has no good fit
+        new = new.assign(row=new["row"] - moved[:, 0], col=new["col"] - moved[:, 1])
+        new = new.assign(amplitude=new["amplitude"].fillna(0.0), sigma=float(places.table["sigma"].median()))
+        new = new[_distance(new, places.table) > 2 * float(places.table["sigma"].median())]
+    whole = old & (table["kind"] != "vacancy")
+    usual = table[whole].groupby(table["species"].astype(str))["amplitude"].median().to_dict()
+    of_kind = table["host"].astype(str).map(usual).astype(np.float64).fillna(table["amplitude"])
+    table["expected"] = np.where(whole, table["amplitude"], of_kind)
+    new = new.assign(expected=table["expected"].reindex(new.index))
+    table = pd.concat([table[old], new])
+    return _places(table, mean, expected=table["expected"].to_numpy(np.float64))
+
+
+def _within(table: pd.DataFrame, shape: tuple[int, ...]) -> pd.Series:
+    """Say which columns are not cut off: pixels at the border come from few frames, and their noise looks like some."""
+    place, margin = table[["row", "col"]], float(table["sigma"].median()) / 2
+    return ((place > margin) & (place < np.array(shape) - 1 - margin)).all(axis=1)
 
 
 def _distance(table: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:

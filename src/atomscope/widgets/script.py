@@ -66,7 +66,8 @@ def as_python(recipe: Recipe) -> str:
         lines.append(f"sites = sites.join(ats.cluster(sites{_fields(steps['cluster'])}))")
     if "link" in steps:
         moved = "drift" in steps
-        lines += [f"drift = ats.drift(stack{_fields(steps['drift'])})"] if moved else []
+        asked = ", sites=sites" if getattr(steps.get("drift"), "method", "") == "sites" else ""
+        lines += [f"drift = ats.drift(stack{asked}{_fields(steps['drift'])})"] if moved else []
         whose = "drift.applied_to(sites)" if moved else "sites"
         lines.append(f"sites = ats.link({whose}{', drift=drift' if moved else ''}{_fields(steps['link'])})")
     lines.append("sites.table.to_parquet('sites.parquet')")

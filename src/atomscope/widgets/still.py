@@ -22,11 +22,12 @@ class HoldStill(QObject):
 
     def __init__(self, parent: QObject, viewer: Any) -> None:
         super().__init__(parent)
-        self._viewer = viewer
+        # napari hands widgets a proxy, whose layers are never the same objects twice
+        self._viewer = getattr(viewer, "__wrapped__", viewer)
         self._shift: np.ndarray | None = None
         self._image: Any = None
         self._moved: weakref.WeakKeyDictionary[Any, np.ndarray] = weakref.WeakKeyDictionary()
-        viewer.dims.events.current_step.connect(self._follow)
+        self._viewer.dims.events.current_step.connect(self._follow)
 
     @property
     def holds(self) -> bool:
@@ -43,15 +44,17 @@ class HoldStill(QObject):
             How far the content of each frame has moved against the first.
         """
         self.release()
-        self._image, self._shift = weakref.ref(image), np.asarray(shift_px, float)
+        self._image = weakref.ref(getattr(image, "__wrapped__", image))
+        self._shift = np.asarray(shift_px, float)
         self._follow()
 
     def release(self) -> None:
         """Put all layers back where they were."""
-        for layer, place in list(self._moved.items()):
-            layer.translate = place
+        self._shift = None  # first: a layer that moves may move the sliders, which would be followed
+        moved = list(self._moved.items())
         self._moved.clear()
-        self._shift = None
+        for layer, place in moved:
+            layer.translate = place
 
     def _follow(self, *_: Any) -> None:
         image = None if self._shift is None else self._image()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from atomscope.data.params.base import Params, field
 
@@ -66,6 +66,12 @@ class LinkParams(Params):
         gt=0.0,
         le=10.0,
     )
+
+    @field_validator("kinds", "agree", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        """Take words from a line of text, as a form and a flag give them."""
+        return tuple(w for w in value.replace(",", " ").split() if w) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _one_radius(self) -> LinkParams:
