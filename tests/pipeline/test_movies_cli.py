@@ -10,6 +10,8 @@ from click.testing import CliRunner
 import atomscope as ats
 from atomscope import pipeline
 from atomscope.cli import main
+from atomscope.cli.talk import Bar
+from atomscope.data import Progress
 
 FRAME_S, PIXEL_NM = 0.5, 0.018
 
@@ -172,3 +174,11 @@ def test_one_image_is_one_line(folder, tmp_path):
     np.save(tmp_path / "one.npy", np.load(folder / "movie.npy")[0])
     assert "wanted a movie" in refused("drift", tmp_path / "one.npy")
     assert "wanted a movie" in refused("occupancy", tmp_path / "one.npy")
+
+
+def test_an_error_after_work_has_begun_has_a_line_of_its_own(capsys):
+    bar = Bar()
+    bar(Progress(1, 3, "frames"))
+    assert not capsys.readouterr().err.endswith("\n")
+    Bar.close_all()
+    assert capsys.readouterr().err.endswith("\n")

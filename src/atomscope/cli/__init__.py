@@ -9,6 +9,7 @@ import click
 
 from atomscope import __version__
 from atomscope.cli import atoms, examples, files, latents, learn4d, movies, particles, runs, scan, trust, walls
+from atomscope.cli.talk import Bar
 from atomscope.errors import AtomscopeError, Stopped
 
 
@@ -20,8 +21,10 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except Stopped as stop:
+            Bar.close_all()
             raise click.ClickException(str(stop)) from None
         except AtomscopeError as error:
+            Bar.close_all()
             raise click.ClickException(str(error)) from None
 
 

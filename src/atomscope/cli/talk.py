@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+import weakref
+from typing import Any, ClassVar
 
 import click
 
@@ -14,9 +15,12 @@ from atomscope.data import Progress, counted
 class Bar:
     """A progress bar a step, on standard error."""
 
+    _all: ClassVar[weakref.WeakSet[Bar]] = weakref.WeakSet()
+
     def __init__(self) -> None:
         self._bar: Any = None
         self._what = ""
+        Bar._all.add(self)
 
     def __call__(self, progress: Progress) -> None:
         """Show a report."""
@@ -30,6 +34,12 @@ class Bar:
         self._bar.update(max(0, progress.done - self._bar.n))
         if isinstance(progress.payload, dict) and "loss" in progress.payload:
             self._bar.set_postfix(loss=f"{float(progress.payload['loss']):.4g}", refresh=False)
+
+    @classmethod
+    def close_all(cls) -> None:
+        """Finish what is shown, so that words have a line of their own."""
+        for bar in list(cls._all):
+            bar.close()
 
     def close(self) -> None:
         """Finish the bar that is shown."""

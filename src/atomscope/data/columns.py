@@ -28,6 +28,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "sigma": ("px", "Gaussian standard deviation of the column (geometric mean of the two axes)"),
     "ellipticity": ("", "major over minor standard deviation of the column"),
     "amplitude": ("counts", "peak height over the local background"),
+    "expected": ("counts", "peak height that a column of its kind has, whether one is there or not"),
     "background": ("counts", "local background under the peak"),
     "residual": ("counts", "rms residual of the fit"),
     "angle": ("rad", "orientation, 0 along +col, +pi/2 along +row, in (-pi, pi]"),
