@@ -83,9 +83,10 @@ from atomscope.pipeline.report import write_report
 from atomscope.pipeline.rvae import cluster, encode, fit
 from atomscope.pipeline.samples import list_samples, open_sample, sample_scan
 from atomscope.pipeline.scales import encode_scales, fit_scales
-from atomscope.pipeline.scan import bright_disk, pattern, preview_image, radial_profile, virtual_image
+from atomscope.pipeline.scan import bright_disk, pattern, radial_profile, virtual_image
 from atomscope.pipeline.scan_fields import CentreOfMass, ScanField, center_of_mass, dpc, icom
 from atomscope.pipeline.scan_live import Beam, LiveScan, Quick
+from atomscope.pipeline.scan_preview import preview_image
 from atomscope.pipeline.scan_products import ScanProducts, scan_products
 from atomscope.pipeline.scan_report import write_scan_report
 from atomscope.pipeline.scan_show import (
