@@ -67,14 +67,14 @@ class CuttingPanel(Panel):
 
     def _what(self) -> Any:
         """Return what the form asks for."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say what its form asks for")
 
     def _why_not(self) -> str:
         """Return what is missing; empty: nothing."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say what is missing")
 
     def _show_estimate(self, value: Any) -> None:
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say how it shows an estimate")
 
     def _estimate_failed(self, error: BaseException) -> None:
         self.estimate.setText(str(error))
