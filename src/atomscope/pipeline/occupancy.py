@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _APART = 1.6
 #: Faint columns are looked for between bright ones until those found are fainter than this part of the brightest.
 _FAINT = 0.03
+#: Between empty (0) and the usual of its kind (1): a place that is brighter in most frames is taken as it is.
+_DIM = 0.4
 
 
 def occupancy(
@@ -93,7 +95,7 @@ def occupancy(
     group = _groups(bright)
     share = np.ones_like(height)
     for k in np.unique(group):
-        share[:, group == k] = follow_occupancy(height[:, group == k], rest).probability
+        share[:, group == k] = follow_occupancy(_evened(height[:, group == k], rest), rest).probability
     return _sites(stack, at, moved.shift_px, height, error, share, group)
 
 
@@ -205,6 +207,16 @@ def _width(places: Sites) -> float:
     if "sigma" not in places.table:
         raise InputError("occupancy: the places have no column sigma (px): the width of a column; add one")
     return float(places.table["sigma"].median())
+
+
+def _evened(height: np.ndarray, rest: float) -> np.ndarray:
+    """Return the heights of places of a kind, (frames, places), as if all were as bright when they are occupied.
+
+    A place that is always dimmer than others of its kind is not empty. One that is far dimmer in most frames may be.
+    """
+    own = np.array([np.median(one[np.isfinite(one)]) if np.isfinite(one).any() else np.nan for one in height.T])
+    usual = float(np.nanmedian(own))
+    return height * usual / np.where(own > (rest + _DIM * (1 - rest)) * usual, own, usual)
 
 
 def _groups(bright: np.ndarray) -> np.ndarray:
