@@ -26,6 +26,16 @@ def test_it_finds_the_columns_of_a_simulated_image(lattice):
     assert result.rms < 0.3
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_faint_columns_between_bright_ones_are_found_and_holes_stay_holes(seed):
+    stack, truth = image("WS2", size_px=320, snr=20, seed=seed, vacancies=0.05, defects_on="B")
+    planted = truth.table["kind"] == "vacancy"
+    sites = ats.find_atoms(stack)
+    assert match(sites, truth.with_table(truth.table[~planted]), 2.0, shape=stack.shape, margin=8).f1 > 0.99
+    empty = ats.structure(sites, image=stack).sites.table
+    assert abs((empty["kind"] == "vacancy").sum() - planted.sum()) <= 3
+
+
 def test_it_comes_with_a_card_and_is_small():
     card = io.read_model(SHIPPED).meta
     assert {"data", "seed", "steps", "held_out_f1"} <= set(card)

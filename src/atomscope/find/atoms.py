@@ -17,6 +17,7 @@ from atomscope.find.detect import detect, is_lattice
 from atomscope.find.doubt import QUANTITIES, Committee, doubt_at
 from atomscope.find.frames import sites_by_frame
 from atomscope.find.heatmap import LIKELY, Network, detect_by_network
+from atomscope.find.hidden import can_hide, with_hidden
 from atomscope.find.prepare import prepare
 from atomscope.find.rows import fitted_rows, no_rows, unfitted_rows
 from atomscope.find.taught import TaughtNetwork, find_taught
@@ -88,6 +89,7 @@ def find_in_frame(
         level if level is not None and (params.method == "peaks" or (params.method == "auto" and level > 1)) else None
     )
     found = detect(ready, spacing_px=spacing, threshold=high, min_separation=apart)
+    hiding = level is None and can_hide(found)
     wanted = params.method == "network" or (params.method == "auto" and high is None and is_lattice(found))
     if network is not None and wanted:
         found, probability = detect_by_network(
@@ -95,7 +97,14 @@ def find_in_frame(
         )
     if not len(found.row):
         return no_rows(ask)
-    table = fitted_rows(ready, found, params) if params.refine else unfitted_rows(ready, found)
+    if hiding:
+        found, probability, table = with_hidden(
+            ready, found, probability, lambda d: fitted_rows(ready, d, params), network if wanted else None
+        )
+    elif params.refine:
+        table = fitted_rows(ready, found, params)
+    if not params.refine:
+        table = unfitted_rows(ready, found)
     if probability is not None:
         table["score"] = probability[table.index.to_numpy()]
         if params.refine:
