@@ -36,7 +36,8 @@ def runs_of_states(table: pd.DataFrame, column: str = "cluster", max_gap: int = 
     if column not in table.columns:
         raise InputError(f"dwell times: the table has no column {column!r} of states; it has {list(table.columns)}")
     linked = sort_tracks(table, known_states(table[column]), "dwell times")
-    states, state = np.unique(table[column].to_numpy()[linked.rows], return_inverse=True)
+    state, names = pd.factorize(table[column].iloc[linked.rows], sort=True)
+    states = np.asarray(names)
     same_track = np.ones(len(state) - 1, bool)
     same_track[linked.starts[1:-1] - 1] = False
     gap, same = np.diff(linked.frame) - 1, np.diff(state) == 0

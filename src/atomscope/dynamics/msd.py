@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from scipy import fft
 
 from atomscope.dynamics.tracks import Linked
 from atomscope.errors import InputError
 
 #: Rows that are looked at together, so that they stay in the processor's cache.
 _BLOCK = 1 << 16
+#: From so many lags on sums over pairs are convolutions, where tracks have a row in at least this part of their frames.
+_MANY, _FULL = 48, 0.25
 
 
 def displacement_sums(linked: Linked, points: np.ndarray, lags: int) -> tuple[np.ndarray, np.ndarray]:
@@ -33,6 +36,12 @@ def displacement_sums(linked: Linked, points: np.ndarray, lags: int) -> tuple[np
     for low, high in _blocks(linked.starts):
         a, b = linked.starts[low], linked.starts[high]
         lengths = np.diff(linked.starts[low : high + 1])
+        spans = linked.frame[linked.starts[low + 1 : high + 1] - 1] - linked.frame[linked.starts[low:high]] + 1
+        if lags >= _MANY and len(lengths) * spans.max() * _FULL <= b - a:
+            first = np.repeat(linked.frame[linked.starts[low:high]], lengths)
+            at = (np.repeat(np.arange(high - low), lengths), linked.frame[a:b] - first)
+            square[low:high], pairs[low:high] = _convolved(at, points[a:b], (high - low, int(spans.max())), lags)
+            continue
         cell = np.repeat(np.arange(high - low) * lags - 1, lengths)
         frame, part, spare = linked.frame[a:b], points[a:b], (high - low) * lags
         for rows in range(1, min(lags, int(lengths.max()) - 1) + 1):
@@ -44,6 +53,33 @@ def displacement_sums(linked: Linked, points: np.ndarray, lags: int) -> tuple[np
             square[low:high] += found.reshape(-1, lags)
             pairs[low:high] += np.bincount(where, minlength=spare + 1)[:-1].reshape(-1, lags)
     return square, pairs
+
+
+def _convolved(
+    at: tuple[np.ndarray, np.ndarray], points: np.ndarray, shape: tuple[int, int], lags: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what :func:`displacement_sums` does for some tracks, all lags at once.
+
+    With m one where there is a row, the sum of ``m m' |r - r'|^2`` is that of
+    ``m |r|^2 m' + m m' |r'|^2 - 2 m r m' r'``: three convolutions of each track with itself.
+    """
+    tracks, frames = shape
+    count = np.bincount(at[0], minlength=tracks)
+    middle = np.stack([np.bincount(at[0], points[:, i], tracks) for i in (0, 1)], 1) / count[:, None]
+    place = points - middle[at[0]]  # large numbers would drown small steps
+    size = fft.next_fast_len(frames + min(lags, frames), real=True)
+    parts = []
+    for what in (np.ones(len(place)), (place**2).sum(1), place[:, 0], place[:, 1]):
+        laid = np.zeros((tracks, frames))
+        laid[at] = what
+        parts.append(fft.rfft(laid, size, axis=1))
+    seen, squares, row, col = parts
+    both = 2 * (seen.conj() * squares).real - 2 * (np.abs(row) ** 2 + np.abs(col) ** 2)
+    square, pairs = np.zeros((tracks, lags)), np.zeros((tracks, lags))
+    n = min(lags, frames - 1)
+    pairs[:, :n] = np.rint(fft.irfft(np.abs(seen) ** 2, size, axis=1)[:, 1 : n + 1])
+    square[:, :n] = np.where(pairs[:, :n] > 0, fft.irfft(both, size, axis=1)[:, 1 : n + 1], 0.0)
+    return np.maximum(square, 0.0), pairs
 
 
 def step_sums(linked: Linked, points: np.ndarray, hop: float | None) -> np.ndarray:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from atomscope.data import Axis, Provenance, Sites
@@ -21,6 +20,7 @@ from atomscope.data.axes import PIXEL
 from atomscope.data.columns import describe_unit
 from atomscope.errors import DamagedFileError, FileError, UnknownFormatError
 from atomscope.io.atomic import writing_file
+from atomscope.io.columns_as_text import column_from_text, read_text, restored, write_text
 from atomscope.io.foreign import sites_from_frame
 from atomscope.io.plain import to_json
 
@@ -126,28 +126,6 @@ def _dtype(dtype: Any) -> Any:
     return str(dtype)
 
 
-def _restore(values: pd.Series, told: Any) -> pd.Series:
-    """Bring a column back to the type that it had."""
-    if isinstance(told, Mapping):
-        wanted = pd.CategoricalDtype(pd.Index(told["categories"], dtype=told["of"]), bool(told["ordered"]))
-        if isinstance(values.dtype, pd.CategoricalDtype) and values.dtype == wanted:
-            return values
-        if told["of"] not in ("str", "object", "string"):
-            values = pd.to_numeric(values, errors="coerce") if told["of"] != "bool" else values.map(_truth)
-        return values.astype(wanted)
-    if str(values.dtype) == told:
-        return values
-    if told in ("object", "str", "string"):
-        return values.fillna("").astype(told)
-    if told == "bool":
-        return values.map(_truth).astype(bool)
-    return values.astype(told)
-
-
-def _truth(text: Any) -> bool:
-    return str(text).lower() in ("true", "1")
-
-
 def _write_parquet(sites: Sites, where: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -171,7 +149,7 @@ def _read_parquet(where: Path) -> tuple[pd.DataFrame, dict[str, Any] | None]:
         text = (table.schema.metadata or {}).get(_KEY)
         told = json.loads(text) if text is not None else None
         if told is not None:
-            frame = pd.DataFrame({c: _restore(frame[c], told["dtypes"].get(c, str(frame[c].dtype))) for c in frame})
+            frame = pd.DataFrame({c: restored(frame[c], told["dtypes"].get(c, str(frame[c].dtype))) for c in frame})
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise DamagedFileError(
             f"{where}: cannot be read as Parquet, it looks truncated or damaged ({type(error).__name__}: {error})"
@@ -202,7 +180,7 @@ def _write_csv(sites: Sites, where: Path) -> None:
         "atomscope": _description(sites),
     }
     with writing_file(where) as beside:
-        pd.DataFrame(columns).to_csv(beside, index=False, sep=separator, encoding="utf-8", lineterminator="\n")
+        write_text(pd.DataFrame(columns), beside, separator)
     with writing_file(sidecar(where)) as beside:
         beside.write_text(to_json(told, indent=1) + "\n", encoding="utf-8")
 
@@ -229,15 +207,19 @@ def _read_csv(where: Path) -> tuple[pd.DataFrame, dict[str, Any] | None]:
             ) from error
     try:
         separator = "\t" if where.suffix.lower() == ".tsv" else ("," if told is not None else None)
-        raw = pd.read_csv(
-            where,
-            sep=separator,
-            comment="#" if told is None else None,
-            keep_default_na=told is None,
-            dtype=str if told is not None else None,
-            encoding="utf-8-sig",
-            engine="python" if separator is None else "c",
-        )
+        raw = None
+        if told is not None and separator is not None:
+            raw = read_text(where, separator, {h: told.get("dtypes", {}).get(n) for h, n in names.items()})
+        if raw is None:
+            raw = pd.read_csv(
+                where,
+                sep=separator,
+                comment="#" if told is None else None,
+                keep_default_na=told is None,
+                dtype=str if told is not None else None,
+                encoding="utf-8-sig",
+                engine="python" if separator is None else "c",
+            )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
         raise DamagedFileError(f"{where}: cannot be read as a table ({type(error).__name__}: {error})") from error
     if told is None or not set(names) <= set(raw.columns):
@@ -248,18 +230,3 @@ def _read_csv(where: Path) -> tuple[pd.DataFrame, dict[str, Any] | None]:
         ), told
     except (KeyError, ValueError, TypeError) as error:
         raise DamagedFileError(f"{where}: a value does not fit its column ({error})") from error
-
-
-def column_from_text(values: pd.Series, told: Any) -> pd.Series:
-    """Make a column of the type ``told`` (as :func:`_dtype` writes it) from text, exactly.
-
-    pandas' own parser is not exact to the last bit in every version; Python's is.
-    """
-    kind = told if isinstance(told, str) else ""
-    if kind.startswith("float"):
-        return pd.Series([np.nan if v in ("", "nan") else float(v) for v in values], dtype=kind)
-    if kind.startswith(("int", "uint")):
-        return pd.Series([int(v) for v in values], dtype=kind)
-    if isinstance(told, Mapping):
-        values = values.where(values != "", other=np.nan)
-    return _restore(values, told)

@@ -13,13 +13,92 @@ from atomscope.errors import InputError
 _RESAMPLED = 200
 
 
+class Jumps:
+    """The states of tracked sites, sorted once, of which jumps over any lag are counted.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``track``, ``frame`` and the states: numbers or names; negative ones and empty ones are none.
+    column : str
+        Which column holds the states.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or a track is twice in a frame.
+    """
+
+    def __init__(self, table: pd.DataFrame, column: str = "cluster") -> None:
+        missing = [name for name in ("track", "frame", column) if name not in table.columns]
+        if missing:
+            raise InputError(f"timescale: the table has no column {', '.join(missing)}; link and sort sites")
+        values = table[column]
+        good = values.notna().to_numpy() & (table["track"].to_numpy(np.float64) >= 0)
+        if pd.api.types.is_numeric_dtype(values):
+            good &= values.to_numpy(np.float64, na_value=np.nan) >= 0
+        rows = np.flatnonzero(good)
+        state, states = pd.factorize(values.iloc[rows], sort=True)
+        self.states = np.asarray(states)
+        tracks, frames = (table[name].to_numpy()[rows] for name in ("track", "frame"))
+        track, ids = pd.factorize(tracks, sort=True)
+        frame = frames.astype(np.int64) - (int(frames.min()) if len(frames) else 0)
+        self._span = int(frame.max(initial=0)) + 1
+        key = track.astype(np.int64) * self._span + frame
+        if (np.diff(key) <= 0).any():
+            order = np.argsort(key, kind="stable")
+            key, state, track, frame = key[order], state[order], track[order], frame[order]
+        twice = np.flatnonzero(np.diff(key) == 0)
+        if len(twice):
+            where = f"track {ids[track[twice[0]]]} has two sites in frame {frame[twice[0]] + int(frames.min())}"
+            raise InputError(f"timescale: {where}; link again")
+        self._key, self._state, self._track, self._frame, self._tracks = key, state, track, frame, len(ids)
+
+    def counts(self, lag: int, every: bool = False) -> np.ndarray:
+        """Count the jumps from state to state in ``lag`` frames, track by track.
+
+        Parameters
+        ----------
+        lag : int
+            Frames, at least 1. Pairs of one track that are exactly so far apart are counted.
+        every : bool
+            Only pairs that do not overlap: those a whole number of lags after the first row of their track.
+
+        Returns
+        -------
+        numpy.ndarray, shape (tracks, states, states), int64
+            From the state of the row to that of the column; their sum over tracks is the pooled count.
+
+        Raises
+        ------
+        InputError
+            If the lag is not positive.
+        """
+        if lag < 1:
+            raise InputError(f"timescale: wanted a lag of at least one frame, got {lag}")
+        key, n, k = self._key, len(self._key), len(self.states)
+        at = np.arange(n)
+        if every and n:
+            first = self._frame[np.searchsorted(self._track, np.arange(self._tracks))]
+            at = at[(self._frame - first[self._track]) % lag == 0]
+        at = at[self._frame[at] + lag < self._span]
+        later = np.minimum(at + lag, max(n - 1, 0))  # where nothing is missing
+        wanted = key[at] + lag
+        missed = np.flatnonzero(key[later] != wanted)
+        later[missed] = np.minimum(np.searchsorted(key, wanted[missed]), max(n - 1, 0))
+        found = key[later] == wanted
+        at, later = at[found], later[found]
+        cell = (self._track[at] * k + self._state[at]) * k + self._state[later]
+        return np.bincount(cell, minlength=self._tracks * k * k).reshape(self._tracks, k, k).astype(np.int64)
+
+
 def pooled_counts(table: pd.DataFrame, lag: int, column: str = "cluster") -> tuple[np.ndarray, np.ndarray]:
     """Count the jumps from state to state in ``lag`` frames, track by track.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns ``track``, ``frame`` and the states: numbers or names; negative ones and empty ones are none.
+        As :class:`Jumps` wants it.
     lag : int
         Frames, at least 1. Pairs of one track that are exactly so far apart are counted, all of them (sliding).
     column : str
@@ -37,31 +116,12 @@ def pooled_counts(table: pd.DataFrame, lag: int, column: str = "cluster") -> tup
     InputError
         If a column is missing, the lag is not positive, or a track is twice in a frame.
     """
-    missing = [name for name in ("track", "frame", column) if name not in table.columns]
-    if missing:
-        raise InputError(f"timescale: the table has no column {', '.join(missing)}; sites must be linked and sorted")
-    if lag < 1:
-        raise InputError(f"timescale: wanted a lag of at least one frame, got {lag}")
-    good = table[column].notna().to_numpy() & (table["track"].to_numpy(np.float64) >= 0)
-    if pd.api.types.is_numeric_dtype(table[column]):
-        good &= table[column].to_numpy(np.float64) >= 0
-    some = table[good]
-    states, state = np.unique(some[column].to_numpy(), return_inverse=True)
-    where = pd.MultiIndex.from_frame(some[["track", "frame"]])
-    if not where.is_unique:
-        twice = some[where.duplicated()].iloc[0]
-        raise InputError(f"timescale: track {twice['track']} has two sites in frame {twice['frame']}; link again")
-    frames = some["frame"].to_numpy(np.int64)
-    later = where.get_indexer(pd.MultiIndex.from_arrays([some["track"].to_numpy(), frames + lag]))
-    pairs = later >= 0
-    tracks, track = np.unique(some["track"].to_numpy(), return_inverse=True)
-    counts = np.zeros((len(tracks), len(states), len(states)), np.int64)
-    np.add.at(counts, (track[pairs], state[pairs], state[later[pairs]]), 1)
-    return counts, states
+    jumps = Jumps(table, column)
+    return jumps.counts(lag), jumps.states
 
 
 def implied_timescales(
-    table: pd.DataFrame,
+    table: pd.DataFrame | Jumps,
     lags: int | Sequence[int] = 1,
     column: str = "cluster",
     frame_time_s: float | None = None,
@@ -76,11 +136,12 @@ def implied_timescales(
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        As :func:`pooled_counts` wants it.
+    table : pandas.DataFrame or Jumps
+        As :class:`Jumps` wants it.
     lags : int or sequence of int
         Frames.
     column : str
+        Not asked for of :class:`Jumps`.
     frame_time_s : float, optional
         Time of a frame; then ``lag_s`` and ``timescale_s`` are there.
     seed : int
@@ -98,14 +159,15 @@ def implied_timescales(
     Theory", J. Phys. Chem. B 108 (2004) 6571. J.-H. Prinz et al., "Markov models of molecular kinetics: generation and
     validation", J. Chem. Phys. 134 (2011) 174105.
     """
-    rows = []
+    rows, jumps = [], table if isinstance(table, Jumps) else Jumps(table, column)
     rng = np.random.default_rng(seed)
     for lag in [lags] if isinstance(lags, int | np.integer) else list(lags):
-        counts, _ = pooled_counts(table, int(lag), column)
+        counts = jumps.counts(int(lag))
         value = _second(counts.sum(0))
         n = max(len(counts), 1)
         weights = rng.multinomial(n, np.full(n, 1 / n), _RESAMPLED)[:, : len(counts)]  # (resampled, tracks)
-        spread = [_timescale(_second(np.tensordot(w, counts, 1)), lag) for w in weights]
+        resampled = np.einsum("rt,tij->rij", weights, counts, optimize=True)
+        spread = [_timescale(_second(one), lag) for one in resampled]
         seen = np.array([t for t in spread if np.isfinite(t)])
         row = {
             "lag": int(lag),

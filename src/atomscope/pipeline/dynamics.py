@@ -108,23 +108,21 @@ def transitions(
     285 (the prior).
     """
     from atomscope.dynamics import markov
-    from atomscope.latent.kinetics import implied_timescales, pooled_counts
+    from atomscope.latent.kinetics import Jumps, implied_timescales
 
     chosen = with_fields(TransitionParams, params, fields)
     table = table_of(sites, "transitions", ("track", "frame", chosen.column))
     time = frame_time(sites, frame_time_s, time_column)
     strided, lag, notes = chosen.counting == "strided", chosen.lag, []
-    table = table[["track", "frame", chosen.column]]
-    single, states = pooled_counts(table, 1, chosen.column)
+    jumps = Jumps(table, chosen.column)
+    states = jumps.states
     if not len(states):
         raise InputError(f"transitions: no site of a track has a state in column {chosen.column!r} (negative is none)")
-    steps = markov.row_shares(single.sum(0))
+    steps = markov.row_shares(jumps.counts(1).sum(0))
     known = steps if np.isfinite(steps).all() else None
 
     def counted(lag: int) -> tuple[np.ndarray, np.ndarray]:
-        found, names = pooled_counts(markov.every_lag(table, lag) if strided else table, lag, chosen.column)
-        full, at = np.zeros((len(states), len(states)), np.int64), np.searchsorted(states, names)
-        full[np.ix_(at, at)] = found.sum(0)
+        full = jumps.counts(lag, every=strided).sum(0)
         less = 1.0 if strided else markov.overlap(known, lag)
         return full, np.broadcast_to(full.sum(1, keepdims=True) / less, full.shape)
 
@@ -158,7 +156,7 @@ def transitions(
         stationary=stationary,
         rates=rates,
         rate_unit="1/frame" if time is None else "1/s",
-        timescales=implied_timescales(table, chosen.lags, chosen.column, time, chosen.seed),
+        timescales=implied_timescales(jumps, chosen.lags, frame_time_s=time, seed=chosen.seed),
         chapman_kolmogorov=tested,
         notes=tuple(notes),
     )
