@@ -82,6 +82,8 @@ _PUBLIC = {
         "atomscope.pipeline",
     ),
     **dict.fromkeys(["dwell_times", "order_over_time", "pair_correlation"], "atomscope.pipeline"),
+    **dict.fromkeys(["latent_paths", "irreversibility", "circulation", "time_arrow"], "atomscope.pipeline"),
+    **dict.fromkeys(["IrreversibilityParams", "CirculationParams", "LatentPathParams"], "atomscope.data.params"),
     **dict.fromkeys(["DriftParams", "LinkParams", "DiffusionParams", "TransitionParams"], "atomscope.data.params"),
     "order_parameter": "atomscope.pipeline",
     "particle_labels": "atomscope.pipeline",

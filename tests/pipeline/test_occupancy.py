@@ -10,9 +10,9 @@ from scipy.spatial import cKDTree
 import atomscope as ats
 from atomscope import pipeline
 from atomscope.data import Axis, Stack
+from atomscope.dynamics.brightness import evened
 from atomscope.dynamics.occupancy import follow_occupancy
 from atomscope.errors import InputError, ShapeError, Stopped
-from atomscope.pipeline.occupancy import _evened
 
 FIELDS = dict(size_px=256, frames=30, snr=15, hop_rate=0.1, drift_nm=0.005, displacement_nm=0.005)
 MATCH_PX = 3.0
@@ -179,7 +179,7 @@ def test_progress_is_told_frame_by_frame(movie, drift, places):
 def part(drift, frames):
     from dataclasses import replace
 
-    names = ("shift_px", "flag", "quality")
+    names = ("shift_px", "flag", "quality", "shift_sd")
     return replace(drift, **{name: getattr(drift, name)[:frames] for name in names})
 
 
@@ -210,7 +210,7 @@ def test_a_place_that_is_always_dim_is_not_empty_and_one_that_is_mostly_empty_is
     height = 1 + rng.normal(0, 0.04, (40, 30))
     height[:, 3] *= 0.8 if rest else 0.6
     height[10:, 7] -= 1 - rest
-    share = follow_occupancy(_evened(height, rest), rest).probability
+    share = follow_occupancy(evened(height, rest), rest).probability
     assert share[:, 3].min() > 0.9
     assert share[:9, 7].min() > 0.9 and share[11:, 7].max() < 0.1
     assert np.delete(share, [3, 7], axis=1).min() > 0.9

@@ -8,7 +8,20 @@ from typing import Any
 import click
 
 from atomscope import __version__
-from atomscope.cli import atoms, examples, files, latents, learn4d, movies, particles, runs, scan, trust, walls
+from atomscope.cli import (
+    atoms,
+    examples,
+    files,
+    latent_path,
+    latents,
+    learn4d,
+    movies,
+    particles,
+    runs,
+    scan,
+    trust,
+    walls,
+)
 from atomscope.cli.talk import Bar
 from atomscope.errors import AtomscopeError, Stopped
 
@@ -66,6 +79,8 @@ for command in (
     movies.link,
     movies.dynamics,
     movies.timescale,
+    latent_path.latent_paths,
+    latent_path.irreversibility,
     examples.simulate,
     examples.simulate_scan,
     examples.demo,

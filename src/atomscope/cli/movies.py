@@ -39,6 +39,8 @@ def drift(file: Path, key: str | None, out: Path | None, sites: Path | None, mea
     far = max(float((found.shift_px.max(0) - found.shift_px.min(0)).max()), 0.0)
     odd = int((~found.good).sum())
     click.echo(f"{count(len(found), 'frame')}, drift over {far:.1f} px, {odd} flagged -> {out}")
+    if found.told():
+        click.echo(f"  {found.told()}")
     if mean is not None:
         image = pipeline.registered_mean(stack, found, on_progress=bar)
         bar.close()

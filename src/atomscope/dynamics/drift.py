@@ -18,6 +18,8 @@ WEAK = "weak"
 AMBIGUOUS = "ambiguous"
 #: Nothing before looks like this frame, those after it do: how far it moved is not known, the path goes on from there.
 NEW_START = "new start"
+#: A path that is known less well than this (px) is said to be: not flagged, as such frames are no worse than others.
+IMPRECISE_PX = 0.1
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,12 @@ class Drift:
     step_limit_px : float
         Longest step from frame to frame that was looked for.
     provenance : Provenance
+    shift_sd : array, shape (frames, 2), float64
+        Standard error of ``shift_px``, px: how well the shift against frame 0 is known, so the error of frame 0 is in
+        it; 0 for frame 0. It counts noise, not that a flagged step may have been another. Before ``smoothing``.
+        Interpolated frames have more. NaN where it is not known: no frame of the movie shows anything, after a new
+        start, or nothing else shows the place; and throughout when the path is too long to lay the frames on each other
+        (``docs/methods/dynamics.md``), after a stop, or when not given.
     """
 
     shift_px: np.ndarray
@@ -47,6 +55,7 @@ class Drift:
     axes: tuple[Axis, ...]
     step_limit_px: float = float("nan")
     provenance: Provenance = field(default_factory=Provenance)
+    shift_sd: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
 
     def __post_init__(self) -> None:
         n = len(self.shift_px)
@@ -55,6 +64,10 @@ class Drift:
                 f"drift: wanted shifts (frames, 2) and a flag and a quality for each frame, got "
                 f"{np.shape(self.shift_px)}, {np.shape(self.flag)} and {np.shape(self.quality)}"
             )
+        if np.shape(self.shift_sd) != (n, 2):
+            if np.size(self.shift_sd):
+                raise ShapeError(f"drift: wanted standard errors ({n}, 2), got {np.shape(self.shift_sd)}")
+            object.__setattr__(self, "shift_sd", np.full((n, 2), np.nan))
         if len(self.axes) != 3:
             raise ShapeError(f"drift: wanted the axes (frame, row, col), got {len(self.axes)}")
 
@@ -67,7 +80,11 @@ class Drift:
         return np.asarray(self.flag == "")
 
     def table(self) -> pd.DataFrame:
-        """Return a row a frame: ``frame``, ``time_s``, shifts in px, in nm where calibrated, ``quality``, ``flag``."""
+        """Return a row a frame.
+
+        Columns are ``frame``, ``time_s``, the shifts in px, in nm where calibrated, ``shift_sd_px`` (the larger of the
+        standard errors along the two axes), ``quality`` and ``flag``.
+        """
         time, *pixel = self.axes
         columns: dict[str, Any] = {"frame": np.arange(len(self), dtype=np.int64)}
         if time.calibrated:
@@ -77,7 +94,22 @@ class Drift:
         if all(axis.unit == "nm" for axis in pixel):
             columns["shift_row_nm"] = self.shift_px[:, 0] * pixel[0].scale
             columns["shift_col_nm"] = self.shift_px[:, 1] * pixel[1].scale
-        return pd.DataFrame({**columns, "quality": self.quality, "flag": self.flag})
+        columns |= {"shift_sd_px": self.shift_sd.max(axis=1), "quality": self.quality, "flag": self.flag}
+        return pd.DataFrame(columns)
+
+    @property
+    def known_to(self) -> float:
+        """Median over the frames after the first of how well the shift is known, px; NaN when it is not known."""
+        sd = self.shift_sd[1:].max(axis=1)
+        return float(np.median(sd[np.isfinite(sd)])) if np.isfinite(sd).any() else float("nan")
+
+    def told(self) -> str:
+        """Return how well the path is known as a sentence, or an empty text when that was not measured."""
+        if not np.isfinite(self.known_to):
+            return ""
+        if self.known_to > IMPRECISE_PX:
+            return f"Known to {self.known_to:.2f} px (median): frames are small or noisy."
+        return f"Known to {max(self.known_to, 0.01):.2f} px (median)."
 
     def applied_to(self, sites: Sites) -> Sites:
         """Return sites with ``row_still`` and ``col_still`` (px): where they would be in frame 0, the drift taken out.
@@ -137,8 +169,8 @@ def check_movie(stack: Stack) -> None:
 
 
 def completed(
-    measured: np.ndarray, flag: np.ndarray, quality: np.ndarray, smoothing: float = 0.0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    measured: np.ndarray, flag: np.ndarray, quality: np.ndarray, smoothing: float = 0.0, sd: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Interpolate the frames without a shift of their own, smooth, and count from frame 0.
 
     Parameters
@@ -148,19 +180,41 @@ def completed(
     flag, quality : arrays, shape (frames,)
     smoothing : float
         Standard deviation of the weights, frames: a line is fitted to the neighbours of each frame.
+    sd : array, shape (frames, 2), optional
+        Standard errors of what was measured.
 
     Returns
     -------
-    shift, flag, quality : arrays
+    shift, flag, quality, sd : arrays
     """
     frames = np.arange(len(measured), dtype=np.float64)
     known = np.isfinite(measured).all(axis=1)
     if not known.any():
-        return np.zeros_like(measured), flag, quality
+        return np.zeros_like(measured), flag, quality, np.full(measured.shape, np.nan)
     path = np.column_stack([np.interp(frames, frames[known], measured[known, i]) for i in (0, 1)])
+    error = np.full(measured.shape, np.nan) if sd is None else _between(frames, known, path, sd)
     if smoothing > 0 and known.sum() > 2:
         path = _smooth(frames[known], path[known], frames, smoothing)
-    return path - path[0], flag, quality
+    return path - path[0], flag, quality, error
+
+
+def _between(frames: np.ndarray, known: np.ndarray, path: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """Return standard errors with those of interpolated frames: how far the content may have strayed meanwhile."""
+    at = frames[known]
+    if len(at) < 2:
+        return np.where(known[:, None], sd, np.nan)
+    steps = np.diff(path[known], axis=0) / np.sqrt(np.diff(at))[:, None]
+    uneven = np.var(steps, axis=0)
+    before, after = np.searchsorted(at, frames, "right") - 1, np.searchsorted(at, frames, "left")
+    outside = (before < 0) | (after >= len(at))
+    i, j = np.clip(before, 0, len(at) - 1), np.clip(after, 0, len(at) - 1)
+    one, other = np.abs(frames - at[i]), np.abs(at[j] - frames)
+    gap = np.where(outside, np.inf, one + other)
+    strayed = np.where(outside, np.maximum(one, other), one * other / np.where(known, 1, gap))[:, None] * uneven
+    # Beyond the ends nothing says that it went on as it did.
+    strayed += np.where(outside, np.maximum(one, other), 0)[:, None] ** 2 * np.mean(steps, axis=0) ** 2
+    ends = np.maximum(sd[known][i], sd[known][j])
+    return np.where(known[:, None], sd, np.sqrt(ends**2 + strayed))
 
 
 def _smooth(at: np.ndarray, values: np.ndarray, wanted: np.ndarray, width: float) -> np.ndarray:

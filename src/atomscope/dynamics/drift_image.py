@@ -10,7 +10,9 @@ from atomscope.data import OnProgress, Provenance, ShouldStop, Stack, report
 from atomscope.data.params import Params
 from atomscope.data.params.drift import DriftParams
 from atomscope.dynamics.drift import AMBIGUOUS, NEW_START, NO_SIGNAL, WEAK, Drift, check_movie, completed
+from atomscope.dynamics.drift_canvas import Small
 from atomscope.dynamics.drift_peak import Correlator, Picture
+from atomscope.dynamics.drift_refine import Kept, refined
 from atomscope.dynamics.drift_spectrum import Band, Window, filled, make_band
 from atomscope.errors import ShapeError, Stopped
 
@@ -36,11 +38,13 @@ def image_drift(
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Drift:
-    """Measure the drift from the pixels, in one pass.
+    """Measure the drift from the pixels.
 
-    Each frame, behind a Hann window and without its background, is correlated with the mean of the frames before it,
-    each where it was found to lie. So errors do not add up from frame to frame. The top of the correlation is found to
-    a small part of a pixel, within a step that the lattice allows.
+    Each frame, behind a window and without its background, is correlated with the mean of the frames before it, each
+    where it was found to lie. So errors do not add up from frame to frame. The top of the correlation is found to
+    a small part of a pixel, within a step that the lattice allows. Then all frames are laid on each other, and each is
+    moved to where it fits the others best, until the path rests. What that needs of the frames is kept up to 256 MiB;
+    those beyond are read again in each round.
 
     Parameters
     ----------
@@ -48,14 +52,14 @@ def image_drift(
         A movie. NaN are replaced by the median of their frame.
     params : DriftParams
     on_progress, should_stop : callables, optional
-        Told after, and asked before, each frame.
+        Told after, and asked before, each frame; then told and asked in each ``round``.
 
     Raises
     ------
     ShapeError
         If the stack is no movie, or frames are smaller than 16 px.
     Stopped
-        When asked to; ``partial`` is the Drift of the frames done.
+        When asked to; ``partial`` is the Drift of the frames done, as it was found on the way.
     """
     check_movie(stack)
     if min(stack.frame_shape) < _SMALLEST:
@@ -68,23 +72,33 @@ def image_drift(
     band = _band(stack, window, params)
     limit = step_limit(params, band.spacing_px if band else None, min(stack.frame_shape))
     follower = None if band is None else Follower(Correlator(window, band, limit), params)
+    kept = None if band is None else Kept(stack, Small(window, band))
     path, flag, quality = np.full((n, 2), np.nan), np.full(n, "", dtype=object), np.full(n, np.nan)
+    sd = np.full((n, 2), np.nan)
 
     def drift(frames: int) -> Drift:
-        parts = completed(path[:frames], flag[:frames].astype(str), quality[:frames], params.smoothing)
+        shift, said, fit, error = completed(
+            path[:frames], flag[:frames].astype(str), quality[:frames], params.smoothing, sd[:frames]
+        )
         told: Params = params if band is None else params.replace(spacing_px=band.spacing_px)
         made = Provenance("drift", told.model_dump(mode="json"), stack.source)
-        return Drift(*parts, stack.axes, limit, made)
+        return Drift(shift, said, fit, stack.axes, limit, made, error)
 
     for t in range(n):
         if should_stop is not None and should_stop():
             raise Stopped(partial=drift(t))
         lifted = filled(stack.frame(t))
-        if lifted is None or follower is None:
+        if lifted is None or follower is None or kept is None:
             flag[t] = NO_SIGNAL
         else:
             path[t], flag[t], quality[t] = follower.see(follower.band.of(window.spectrum(lifted)))
+            kept.put(t, lifted)
         report(on_progress, t + 1, n, "frames")
+    if kept is not None:
+        try:
+            path, sd = refined(kept, path, flag, params, on_progress, should_stop)
+        except Stopped:
+            raise Stopped(partial=drift(n)) from None
     return drift(n)
 
 

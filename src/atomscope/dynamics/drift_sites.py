@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from atomscope.data import OnProgress, Provenance, ShouldStop, Sites, report
 from atomscope.data.params.drift import DriftParams
 from atomscope.dynamics.drift import AMBIGUOUS, NEW_START, NO_SIGNAL, WEAK, Drift, completed
+from atomscope.dynamics.drift_error import path_variance
 from atomscope.errors import ShapeError, Stopped
 
 #: Sites are the same when they lie nearer than this part of the distance between sites.
@@ -21,6 +22,8 @@ _USUAL, _FEW = 0.5, 3
 _NEAR_LIMIT, _AS_GOOD = 0.85, 0.9
 #: So many weak frames in a row, and the path goes on from the next.
 _NEW_SCENE = 3
+#: Standard deviation over the median distance.
+_SPREAD = 1.4826
 #: Steps of the grid on which the votes of pairs are counted, and how wide they are blurred, in steps.
 _GRID, _BLUR = 24, 1.2
 
@@ -73,18 +76,33 @@ def sites_drift(
     limit = params.max_step_px or (params.spacing_px or distance) / 2
     cloud = Cloud(limit, distance, params)
     path, flag, quality = np.full((n_frames, 2), np.nan), np.full(n_frames, "", dtype=object), np.full(n_frames, np.nan)
+    own = np.full((n_frames, 2), np.nan)
+    frame_shape = (sites.shape[-2], sites.shape[-1]) if len(sites.shape) >= 2 else tuple(np.ptp(points, axis=0) + 1)
 
     def drift(frames: int) -> Drift:
-        parts = completed(path[:frames], flag[:frames].astype(str), quality[:frames], params.smoothing)
+        sd = _errors(path[:frames], own[:frames], flag[:frames], frame_shape, params.reference == "first")
+        shift, told, fit, error = completed(
+            path[:frames], flag[:frames].astype(str), quality[:frames], params.smoothing, sd
+        )
         made = Provenance("drift", params.model_dump(mode="json"), sites.provenance.source)
-        return Drift(*parts, sites.axes, limit, made)
+        return Drift(shift, told, fit, sites.axes, limit, made, error)
 
     for t in range(n_frames):
         if should_stop is not None and should_stop():
             raise Stopped(partial=drift(t))
         path[t], flag[t], quality[t] = cloud.see(points[ends[t] : ends[t + 1]])
+        own[t] = cloud.variance
         report(on_progress, t + 1, n_frames, "frames")
     return drift(n_frames)
+
+
+def _errors(path: np.ndarray, own: np.ndarray, flag: np.ndarray, shape: tuple[int, int], first: bool) -> np.ndarray:
+    """Return the standard errors against frame 0, NaN where not known, after a new start for one."""
+    sd = np.full(path.shape, np.nan)
+    known = np.flatnonzero(np.isfinite(path).all(axis=1) & (np.cumsum(flag == NEW_START) == 0))
+    if len(known):
+        sd[known] = np.sqrt(path_variance(path[known], own[known], shape, first))
+    return sd
 
 
 def _distance(points: np.ndarray, ends: np.ndarray) -> float:
@@ -118,10 +136,13 @@ class Cloud:
         self.now = 0
         self.usual: deque[float] = deque(maxlen=params.memory)
         self.weak = 0
+        #: Of the last step, of its median, px^2, shape (2,); NaN without one.
+        self.variance = np.full(2, np.nan)
 
     def see(self, points: np.ndarray) -> tuple[np.ndarray, str, float]:
         """Return where the next frame lies (NaN when that cannot be said), its flag and its quality."""
         self.now += 1
+        self.variance = np.full(2, np.nan)
         nowhere = np.full(2, np.nan)
         if not len(points):
             return nowhere, NO_SIGNAL, float("nan")
@@ -142,6 +163,8 @@ class Cloud:
             return self.at.copy(), NEW_START, quality
         self.weak = 0
         self.usual.append(quality)
+        off = points[one] - self.still[other] - self.at - step
+        self.variance = np.square(_SPREAD * np.median(np.abs(off), axis=0)) * (np.pi / 2) / len(one)
         self.at = self.at + step
         ambiguous |= bool(np.hypot(*step) > _NEAR_LIMIT * self.limit)
         self._add(points, one, other)

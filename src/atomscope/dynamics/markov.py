@@ -10,8 +10,6 @@ import pandas as pd
 from scipy.linalg import logm
 from scipy.stats import beta, norm
 
-from atomscope.errors import InputError
-
 #: Matrices drawn from the posterior for the error of a prediction.
 _DRAWN = 500
 
@@ -210,11 +208,3 @@ def compare_powers(
     worst = norm.ppf(1 - 0.025 / max(int(out["deviation"].notna().sum()), 1))
     out["agrees"] = ~(out["deviation"].abs() > worst)
     return out
-
-
-def every_lag(table: pd.DataFrame, lag: int) -> pd.DataFrame:
-    """Return the rows a whole number of lags after the first of their track: pairs of them do not overlap."""
-    if "track" not in table.columns or "frame" not in table.columns:
-        raise InputError("transitions: the table has no column track or frame; link the sites first")
-    first = table.groupby("track")["frame"].transform("min")
-    return table[(table["frame"] - first) % lag == 0]

@@ -25,6 +25,7 @@ from atomscope.pipeline.dynamics import diffusion, dwell_times, transitions
 from atomscope.pipeline.execute import flags_table, run_recipe
 from atomscope.pipeline.finders import read_finder as load_finder
 from atomscope.pipeline.finders import save_finder
+from atomscope.pipeline.latent_path import circulation, irreversibility, latent_paths
 from atomscope.pipeline.latent_pictures import (
     class_names,
     component_layers,
@@ -116,6 +117,7 @@ from atomscope.pipeline.teaching import train_finder
 from atomscope.pipeline.teaching.annotations import read_annotations
 from atomscope.pipeline.teaching.card import class_lines
 from atomscope.pipeline.teaching.files import read_annotation_file, read_regions_file
+from atomscope.pipeline.time_arrow import time_arrow
 from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
 from atomscope.pipeline.walls import (
     domain_labels,
@@ -291,3 +293,5 @@ __all__ = [
     "write_report",
     "write_scan_report",
 ]
+
+__all__ += ["circulation", "irreversibility", "latent_paths", "time_arrow"]

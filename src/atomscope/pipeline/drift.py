@@ -44,8 +44,9 @@ def drift(
     Returns
     -------
     Drift
-        ``shift_px``, ``flag`` and ``quality`` of each frame. A flagged step may be wrong, by a vector of the lattice
-        for example.
+        ``shift_px``, its standard error ``shift_sd``, ``flag`` and ``quality`` of each frame. A flagged step may be
+        wrong, by a vector of the lattice for example. Small noisy frames have no flag: ``known_to`` and ``told()`` say
+        how well the path is known.
 
     Raises
     ------

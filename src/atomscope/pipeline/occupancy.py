@@ -18,12 +18,10 @@ from atomscope.pipeline.structures import structure
 if TYPE_CHECKING:
     from atomscope.dynamics.drift import Drift
 
-#: Columns that differ in brightness by more than this factor are of different kinds.
-_APART = 1.6
 #: Faint columns are looked for between bright ones until those found are fainter than this part of the brightest.
 _FAINT = 0.03
-#: Between empty (0) and the usual of its kind (1): a place that is brighter in most frames is taken as it is.
-_DIM = 0.4
+#: A place that is brighter in the mean than this part of its kind is occupied in most frames.
+_MOSTLY = 0.6
 
 
 def occupancy(
@@ -69,6 +67,7 @@ def occupancy(
     Stopped
         When asked to; nothing is left to keep.
     """
+    from atomscope.dynamics.brightness import evened, kinds_of
     from atomscope.dynamics.drift import check_movie
     from atomscope.dynamics.occupancy import check_rest, follow_occupancy
     from atomscope.find.at_places import amplitudes_at
@@ -92,10 +91,11 @@ def occupancy(
     bright = np.array([np.median(one[np.isfinite(one)]) if np.isfinite(one).any() else np.nan for one in height.T])
     if "expected" in where.table:  # a place that is mostly empty is of the kind of its neighbours
         bright = np.fmax(bright, where.table["expected"].to_numpy(np.float64))
-    group = _groups(bright)
-    share = np.ones_like(height)
+    group = kinds_of(bright)
+    share, seen = np.ones_like(height), _in_the_mean(where, group)
     for k in np.unique(group):
-        share[:, group == k] = follow_occupancy(_evened(height[:, group == k], rest), rest).probability
+        alike = group == k
+        share[:, alike] = follow_occupancy(evened(height[:, alike], rest, seen[alike]), rest).probability
     return _sites(stack, at, moved.shift_px, height, error, share, group)
 
 
@@ -203,33 +203,20 @@ def _drawn(table: pd.DataFrame, shape: tuple[int, ...]) -> np.ndarray:
     return out
 
 
+def _in_the_mean(places: Sites, group: np.ndarray) -> np.ndarray:
+    """Say which places are as bright in the mean as those that are mostly occupied, shape (places,), bool."""
+    seen = np.zeros(len(group), bool)
+    if "amplitude" in places.table:
+        bright = places.table["amplitude"].to_numpy(np.float64)
+        for k in np.unique(group):
+            seen[group == k] = bright[group == k] > _MOSTLY * np.nanmedian(bright[group == k])
+    return seen
+
+
 def _width(places: Sites) -> float:
     if "sigma" not in places.table:
         raise InputError("occupancy: the places have no column sigma (px): the width of a column; add one")
     return float(places.table["sigma"].median())
-
-
-def _evened(height: np.ndarray, rest: float) -> np.ndarray:
-    """Return the heights of places of a kind, (frames, places), as if all were as bright when they are occupied.
-
-    A place that is always dimmer than others of its kind is not empty. One that is far dimmer in most frames may be.
-    """
-    own = np.array([np.median(one[np.isfinite(one)]) if np.isfinite(one).any() else np.nan for one in height.T])
-    usual = float(np.nanmedian(own))
-    return height * usual / np.where(own > (rest + _DIM * (1 - rest)) * usual, own, usual)
-
-
-def _groups(bright: np.ndarray) -> np.ndarray:
-    """Return the kind of each place by its brightness, 0 for the brightest: kinds lie a factor apart."""
-    order = np.argsort(-bright)
-    ranked = np.maximum(bright[order], 1e-9 * np.nanmax(bright))
-    least = max(3, 0.05 * len(bright))
-    kind, out, start = 0, np.zeros(len(bright), np.int64), 0
-    for i in range(1, len(order)):
-        if ranked[i - 1] > _APART * ranked[i] and i - start >= least and len(order) - i >= least:
-            kind, start = kind + 1, i
-        out[order[i]] = kind
-    return out
 
 
 def _sites(

@@ -88,7 +88,7 @@ class DriftBox(QWidget):
         odd = np.flatnonzero(~drift.good)
         which = ", ".join(f"{i} ({drift.flag[i]})" for i in odd[:4])
         flagged = f"{counted(len(odd), 'frame')} flagged: {which}{' …' if len(odd) > 4 else ''}."
-        self.told.setText(flagged if len(odd) else "All frames are sure.")
+        self.told.setText(f"{flagged if len(odd) else 'No frame is flagged.'} {drift.told()}".strip())
         self.show_image(image)
         if self.hold_box.isChecked():
             self._hold(True)

@@ -22,6 +22,7 @@ from atomscope.widgets.linking import SelectionLink
 from atomscope.widgets.manifold_box import ManifoldBox
 from atomscope.widgets.overlay import colour_by, colour_columns, coloured_by, has_latents, is_image
 from atomscope.widgets.panel import Panel, RunBar, button, note, row_label
+from atomscope.widgets.path_item import PathBox
 from atomscope.widgets.scatter import LatentScatter
 
 
@@ -59,6 +60,8 @@ class LatentExplorerWidget(Panel):
         self.clear_button = button("Clear", "Choose nothing.", self.clear)
         line.addWidget(self.clear_button)
         self.body.addLayout(line)
+        self.path = PathBox(self.viewer, self.scatter, self.points_box.layer)
+        self.body.addWidget(self.path)
         self.hover = HoverPatch()
         self.body.addWidget(self.hover)
         self.extras = Decorations(self.viewer, self.state, self._complain)
@@ -89,6 +92,7 @@ class LatentExplorerWidget(Panel):
         self.scatter.chosen.connect(self._lassoed)
         self.scatter.hovered.connect(self._hovered)
         self.link.from_layer.connect(self._selected_in_image)
+        self.link.from_layer.connect(self.path.choose)
         self.state.changed.connect(self._state_changed)
         self._points_changed()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,8 @@ class LassoBox(pg.ViewBox):
 
     #: Corners of a finished lasso, shape (m, 2), in data coordinates.
     drawn = Signal(object)
-    cleared = Signal()
+    #: A click, in data coordinates.
+    clicked = Signal(object)
 
     def __init__(self) -> None:
         super().__init__(enableMenu=False)
@@ -93,13 +95,21 @@ class LassoBox(pg.ViewBox):
             self._line.setData(closed[:, 0], closed[:, 1])
 
     def mouseClickEvent(self, event: Any) -> None:
-        """Clear the selection; show everything on a double click."""
+        """Tell of a click; show everything on a double one."""
         if event.button() == Qt.MouseButton.LeftButton:
             event.accept()
             if event.double():
                 self.autoRange()
             else:
-                self.cleared.emit()
+                self.clicked.emit(self.mapToView(event.pos()))
+
+
+class Dots(pg.ScatterPlotItem):
+    """Dots that leave clicks to the plot under them."""
+
+    def mouseClickEvent(self, ev: Any) -> None:
+        """Take none."""
+        ev.ignore()
 
 
 class LatentScatter(pg.PlotWidget):
@@ -115,6 +125,8 @@ class LatentScatter(pg.PlotWidget):
     chosen = Signal(object)
     #: The site under the pointer changed: its row, or -1.
     hovered = Signal(int)
+    #: Other points are shown.
+    shown = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self.box = LassoBox()
@@ -124,8 +136,8 @@ class LatentScatter(pg.PlotWidget):
         self.selected = np.zeros(0, bool)
         self._rgba = np.zeros((0, 4), np.uint8)
         self._under = -1
-        self._dots = pg.ScatterPlotItem(size=6, pen=None, pxMode=True)
-        self._rings = pg.ScatterPlotItem(size=8, brush=None, pxMode=True)
+        self._dots = Dots(size=6, pen=None, pxMode=True)
+        self._rings = Dots(size=8, brush=None, pxMode=True)
         self._picture = pg.ImageItem()
         for z, item in enumerate((self._picture, self._dots, self._rings)):
             item.setZValue(z)
@@ -137,7 +149,9 @@ class LatentScatter(pg.PlotWidget):
         self.box.sigRangeChanged.connect(self._range_changed)
         self.box.sigResized.connect(self._range_changed)
         self.box.drawn.connect(self._lasso)
-        self.box.cleared.connect(self._clear)
+        self.box.clicked.connect(self._click)
+        #: Asked at a click, before it clears the selection: whether something was there.
+        self.on_click: Callable[[QPointF], bool] | None = None
         self.scene().sigMouseMoved.connect(self._moved)
         dress(self, self.getPlotItem(), paint=self._paint)
         self.getPlotItem().showGrid(x=True, y=True, alpha=0.12)
@@ -162,7 +176,7 @@ class LatentScatter(pg.PlotWidget):
             0 to 1.
         x_name, y_name : str
         """
-        moved = len(x) != len(self.x) or x_name != self._name("bottom") or y_name != self._name("left")
+        moved = len(x) != len(self.x) or (x_name, y_name) != self.names
         self.x, self.y = np.asarray(x, float), np.asarray(y, float)
         if len(self.selected) != len(self.x):
             self.selected = np.zeros(len(self.x), bool)
@@ -171,9 +185,17 @@ class LatentScatter(pg.PlotWidget):
         self.set_colours(rgba)
         if moved:
             self.show_all()
+        self.shown.emit()
 
-    def _name(self, side: str) -> str:
-        return str(self.getPlotItem().getAxis(side).labelText)
+    @property
+    def names(self) -> tuple[str, str]:
+        """What is along x and along y."""
+        bottom, left = (self.getPlotItem().getAxis(side).labelText for side in ("bottom", "left"))
+        return str(bottom), str(left)
+
+    def dim(self, on: bool) -> None:
+        """Make dots faint, for what is drawn over them; the picture is, round a choice."""
+        self._dots.setOpacity(0.3 if on else 1.0)
 
     def show_all(self) -> None:
         """Show the whole cloud, without letting a few outliers squeeze it."""
@@ -256,19 +278,21 @@ class LatentScatter(pg.PlotWidget):
         self.set_selected(mask)
         self.chosen.emit(mask)
 
-    def _clear(self) -> None:
-        if self.selected.any():
+    def _click(self, at: QPointF) -> None:
+        if (self.on_click is None or not self.on_click(at)) and self.selected.any():
             self._lasso(np.zeros((0, 2)))
 
+    def row_at(self, at: QPointF) -> int:
+        """Return the row of the site at a point of the plane (within 10 px of the screen), or -1."""
+        step_x, step_y = self.box.viewPixelSize()
+        with np.errstate(invalid="ignore"):
+            distance = ((self.x - at.x()) / step_x) ** 2 + ((self.y - at.y()) / step_y) ** 2
+        best = int(np.nanargmin(distance)) if np.isfinite(distance).any() else -1
+        return best if best >= 0 and distance[best] < 10**2 else -1
+
     def _moved(self, position: QPointF) -> None:
-        under = -1
-        if len(self.x) and self.box.sceneBoundingRect().contains(position):
-            at = self.box.mapSceneToView(position)
-            step_x, step_y = self.box.viewPixelSize()
-            with np.errstate(invalid="ignore"):
-                distance = ((self.x - at.x()) / step_x) ** 2 + ((self.y - at.y()) / step_y) ** 2
-            best = int(np.nanargmin(distance)) if np.isfinite(distance).any() else -1
-            under = best if best >= 0 and distance[best] < 10**2 else -1
+        inside = self.box.sceneBoundingRect().contains(position)
+        under = self.row_at(self.box.mapSceneToView(position)) if inside else -1
         if under != self._under:
             self._under = under
             self.hovered.emit(under)

@@ -10,6 +10,12 @@ from atomscope.data.params.dynamics import DiffusionParams, TransitionParams
 from atomscope.data.params.find import FindParams, GridParams
 from atomscope.data.params.fit import FitParams
 from atomscope.data.params.latent import ComponentParams, EmbedParams, MergeParams
+from atomscope.data.params.latent_path import (
+    CirculationParams,
+    IrreversibilityParams,
+    LatentPathParams,
+    TimeArrowParams,
+)
 from atomscope.data.params.link import LinkParams
 from atomscope.data.params.members import (
     JRVAE,
@@ -48,6 +54,7 @@ __all__ = [
     "TVAE",
     "VAE",
     "CandidateParams",
+    "CirculationParams",
     "ClassifierParams",
     "ClusterParams",
     "CompareParams",
@@ -63,6 +70,8 @@ __all__ = [
     "FindParams",
     "FitParams",
     "GridParams",
+    "IrreversibilityParams",
+    "LatentPathParams",
     "LinkParams",
     "MergeParams",
     "Params",
@@ -80,6 +89,7 @@ __all__ = [
     "SimulateWallsParams",
     "StructureParams",
     "TeachParams",
+    "TimeArrowParams",
     "TorusVAE",
     "TransitionParams",
     "VAESpec",
