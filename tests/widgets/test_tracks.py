@@ -100,3 +100,25 @@ def test_an_image_is_no_movie(make_napari_viewer_proxy, qtbot):
     dock = TracksWidget(viewer)
     qtbot.addWidget(dock)
     assert "movie" in dock.run_bar.status.text() and not dock.drift.button.isEnabled()
+
+
+def test_transitions_of_places(dock, qtbot):
+    assert not dock.states.button.isEnabled()
+    press(dock, qtbot, dock.places_button)
+    dock.states.only.setCurrentText("B")
+    assert dock.states.states.currentText() == "kind" and dock.states.follow.currentText() == "places"
+    press(dock, qtbot, dock.states.button)
+    features = layer(dock, "Points").features
+    table = features[features["sublattice"].astype(str) == "B"].assign(
+        frame=np.rint(np.asarray(layer(dock, "Points").data)[features["sublattice"].astype(str) == "B", 0]).astype(int)
+    )
+    known = ats.transitions(table.assign(track=table["lattice_site"]), column="kind")
+    shown = dock.states.table
+    assert [shown.horizontalHeaderItem(k).text() for k in range(3)] == ["to atom", "to vacancy", "lasts (s)"]
+    for i in range(2):
+        for j in range(2):
+            assert shown.item(i, j).text().startswith(f"{known.matrix[i, j]:.3g}\n")
+    dock.states.copy.click()
+    from qtpy.QtWidgets import QApplication
+
+    assert "probability" in QApplication.clipboard().text() and "mean_s" in QApplication.clipboard().text()

@@ -20,6 +20,7 @@ from atomscope.cli import (
     runs,
     scan,
     trust,
+    wall_motion,
     walls,
 )
 from atomscope.cli.talk import Bar
@@ -79,6 +80,8 @@ for command in (
     movies.link,
     movies.dynamics,
     movies.timescale,
+    wall_motion.wall_motion,
+    wall_motion.pinning,
     latent_path.latent_paths,
     latent_path.irreversibility,
     examples.simulate,

@@ -23,7 +23,9 @@ MISSING = (0.0, 0.0, 0.0, 0.0)
 NO_CLASS = (0.6, 0.6, 0.6, 0.4)
 #: Sites of which nothing is known but where they are.
 PLAIN = "#ff9f1c"
-_CLASS_COLUMNS = frozenset({"class", "class_name", "cluster", "kind", "flag", "track", "sublattice", "defect"})
+_CLASS_COLUMNS = frozenset(
+    {"class", "class_name", "cluster", "kind", "flag", "track", "wall_track", "sublattice", "defect"}
+)
 _FEW = 16
 
 

@@ -63,6 +63,8 @@ def known_states(states: pd.Series) -> np.ndarray:
     good = states.notna().to_numpy().copy()
     if pd.api.types.is_numeric_dtype(states) and not pd.api.types.is_bool_dtype(states):
         good &= states.to_numpy(np.float64, na_value=np.nan) >= 0
+    elif not pd.api.types.is_bool_dtype(states):
+        good &= (states.astype(str) != "").to_numpy(bool)
     return good
 
 

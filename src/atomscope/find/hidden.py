@@ -118,7 +118,7 @@ def _hidden(frame: Frame, found: Detection, table: pd.DataFrame, network: Networ
     place, snr = np.c_[answer.row, answer.col], answer.height / answer.noise
     level, _ = choose(snr, float(frame.image.size), s)
     level = max(level, _LEAST)
-    away, top = _apart(place, known, found.sigma, frame.image.shape), cKDTree(tops).query(place)[0] < _OFF * found.sigma
+    away, top = _apart(place, known, found.sigma, frame.image.shape), _is_top(place, tops, found.sigma)
     keep = away & top & (snr > level)
     if keep.sum() < max(_FEWEST, _MOSTLY * (away & (snr > level)).sum()):
         # Few, or most of what is left is no top: columns here are no Gaussians. That is noise too.
@@ -163,8 +163,20 @@ def _apart(place: np.ndarray, known: np.ndarray, sigma: float, shape: tuple[int,
     return np.asarray(inside & (cKDTree(known).query(place)[0] > _APART * sigma))
 
 
+def are_tops(image: np.ndarray, place: np.ndarray, sigma: float) -> np.ndarray:
+    """Return which places are maxima of an image, smoothed by less than a column's width; shape (n,), bool.
+
+    What columns leave that are no perfect Gaussians is a maximum of what is left, but none of the image.
+    """
+    return _is_top(place, _tops(image, sigma), sigma)
+
+
+def _is_top(place: np.ndarray, tops: np.ndarray, sigma: float) -> np.ndarray:
+    return np.asarray(cKDTree(tops).query(place)[0] < _OFF * sigma)
+
+
 def _tops(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Return the maxima of the frame, smoothed by less than a column's width, shape (n, 2), px."""
+    """Return the maxima of the smoothed image, shape (n, 2), px."""
     return np.stack(local_maxima(ndimage.gaussian_filter(image, _SMOOTH * sigma, mode="nearest")), axis=1)
 
 

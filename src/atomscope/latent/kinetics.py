@@ -37,6 +37,8 @@ class Jumps:
         good = values.notna().to_numpy() & (table["track"].to_numpy(np.float64) >= 0)
         if pd.api.types.is_numeric_dtype(values):
             good &= values.to_numpy(np.float64, na_value=np.nan) >= 0
+        else:
+            good &= (values.astype(str) != "").to_numpy(bool)
         rows = np.flatnonzero(good)
         state, states = pd.factorize(values.iloc[rows], sort=True)
         self.states = np.asarray(states)

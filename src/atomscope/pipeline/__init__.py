@@ -119,6 +119,7 @@ from atomscope.pipeline.teaching.card import class_lines
 from atomscope.pipeline.teaching.files import read_annotation_file, read_regions_file
 from atomscope.pipeline.time_arrow import time_arrow
 from atomscope.pipeline.trust import compare, quality, reliability, save_comparison, uncertainty, uncertainty_map
+from atomscope.pipeline.wall_motion import pinning, pinning_map, wall_motion, wall_motion_layers, wall_steps
 from atomscope.pipeline.walls import (
     domain_labels,
     domains,
@@ -295,3 +296,4 @@ __all__ = [
 ]
 
 __all__ += ["circulation", "irreversibility", "latent_paths", "time_arrow"]
+__all__ += ["pinning", "pinning_map", "wall_motion", "wall_motion_layers", "wall_steps"]

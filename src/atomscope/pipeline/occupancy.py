@@ -108,7 +108,7 @@ def lattice_places(
 ) -> Sites:
     """Find the places of columns in the mean of the registered frames, the faint between the bright too.
 
-    Bright columns are found and taken away, until what is left shows none. Places that are empty in most frames, or
+    Columns are found and taken away, until what is left shows none. Places that are empty in most frames, or
     all, are added where the lattice wants them (as :func:`atomscope.structure` does).
 
     Parameters
@@ -125,29 +125,31 @@ def lattice_places(
         Places in the first frame, with ``amplitude`` in the mean, ``sigma``, and ``expected``: the amplitude, or that
         of columns of its kind for a place that was added.
     """
+    from atomscope.find.hidden import are_tops
+
     stack = as_stack(source)
     hooks: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
     mean = stack
     if stack.navigation_shape:
         moved = measure_drift(stack, **hooks) if drift is None else drift
         mean = registered_mean(stack, moved, **hooks)
-    left, found = mean.frame(0).astype(np.float64), pd.DataFrame()
+    picture, found = mean.frame(0).astype(np.float64), pd.DataFrame()
+    left = picture.copy()
     for _ in range(3):
         check_stop(should_stop)
         table = find_atoms(Stack.from_array(left.astype(np.float32), mean.axes)).table
         table = table[(table["amplitude"] > 0) & np.isfinite(table["sigma"])]
         if not len(table):
             break
-        top = float(table["amplitude"].quantile(0.9))
         if len(found):
             table = table[_within(table, left.shape)]
+            table = table[are_tops(picture, table[["row", "col"]].to_numpy(), float(found["sigma"].median()))]
             near = _distance(table, found) < 2 * float(found["sigma"].median())  # what a fit left of a bright one
             table = table[~near & (table["amplitude"] > _FAINT * found["amplitude"].quantile(0.9))]
-        bright = table[table["amplitude"] > top / 2]
-        if len(bright) < max(3, 0.02 * len(found)):
+        if len(table) < max(3, 0.02 * len(found)):
             break
-        found = pd.concat([found, bright])
-        left -= _drawn(bright, left.shape)
+        found = pd.concat([found, table])
+        left -= _drawn(table, left.shape)
     if not len(found):
         return _places(pd.DataFrame(columns=["row", "col", "amplitude", "sigma"]), mean, expected=np.zeros(0))
     return _completed(_places(found, mean), mean, should_stop)

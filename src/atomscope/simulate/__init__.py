@@ -6,6 +6,7 @@ from atomscope.simulate.make import image, movie, simulate
 from atomscope.simulate.motifs import draw_motif, motif_patches
 from atomscope.simulate.particles import ParticleScene, particle_movie
 from atomscope.simulate.phases import PhaseTruth, phase_map
+from atomscope.simulate.pinned_walls import PinnedTruth, pinned_walls
 from atomscope.simulate.render import render_columns
 from atomscope.simulate.scan import LazyScan, ScanTruth, scan
 from atomscope.simulate.walls import WallTruth, walls
@@ -17,6 +18,7 @@ __all__ = [
     "LazyScan",
     "ParticleScene",
     "PhaseTruth",
+    "PinnedTruth",
     "ScanTruth",
     "WallTruth",
     "draw_motif",
@@ -27,6 +29,7 @@ __all__ = [
     "nested",
     "particle_movie",
     "phase_map",
+    "pinned_walls",
     "render_columns",
     "scan",
     "simulate",

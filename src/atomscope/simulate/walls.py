@@ -177,27 +177,39 @@ def wall_distance(lines: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray
 
 def render(params: SimulateWallsParams, shape: tuple[int, int], frame: int) -> np.ndarray:
     """Draw one frame, shape (rows, cols), float32."""
-    pattern = make_pattern(params, frame)
-    image = _ideal(params, pattern, shape)
-    fixed = np.random.default_rng([params.seed, 2])  # what lies on the surface stays where it is
+    image = ideal(params, make_pattern(params, frame), shape)
+    return recorded(params, image, surface(params, shape), frame)
+
+
+def surface(params: SimulateWallsParams, shape: tuple[int, int]) -> np.ndarray:
+    """Draw what lies on the surface and stays where it is, shape (rows, cols), float64."""
+    fixed = np.random.default_rng([params.seed, 2])
+    image = np.zeros(shape)
     if params.background:
         image += params.background * _field(fixed, shape, min(shape) / 4)
     if params.texture:
         image += params.texture * _field(fixed, shape, params.width_px)
-    image += _scratches(fixed, shape, params)
+    return image + _scratches(fixed, shape, params)
+
+
+def recorded(params: SimulateWallsParams, image: np.ndarray, fixed: np.ndarray, frame: int) -> np.ndarray:
+    """Return what the microscope makes of walls and a surface, shape (rows, cols), float32."""
+    shape = (int(fixed.shape[0]), int(fixed.shape[1]))
+    image = image + fixed
     rng = np.random.default_rng([params.seed, 3, frame])
     if params.jitter_px:
         at = np.arange(shape[1])
         shift = rng.normal(0, params.jitter_px, shape[0])
         image = np.stack([np.interp(at + s, at, line) for s, line in zip(shift, image, strict=True)])
     if params.line_noise:
-        image += rng.normal(0, params.line_noise, (shape[0], 1))
+        image = image + rng.normal(0, params.line_noise, (shape[0], 1))
     if params.snr is not None:
-        image += rng.normal(0, 1 / params.snr, shape)
+        image = image + rng.normal(0, 1 / params.snr, shape)
     return image.astype(np.float32)
 
 
-def _ideal(params: SimulateWallsParams, pattern: Pattern, shape: tuple[int, int]) -> np.ndarray:
+def ideal(params: SimulateWallsParams, pattern: Pattern, shape: tuple[int, int]) -> np.ndarray:
+    """Draw the domains and walls themselves, shape (rows, cols), float64."""
     image = np.zeros(shape)
     if params.profile in ("step", "both"):
         margin = int(np.ceil(4 * params.width_px)) + 1

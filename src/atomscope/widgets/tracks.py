@@ -23,6 +23,7 @@ from atomscope.widgets.form import ParamsForm
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.overlay import add_or_replace, colour_by, is_image, is_points, points_layer
 from atomscope.widgets.panel import Panel, RunBar, button, row_label
+from atomscope.widgets.states_box import StatesBox
 
 #: Columns that linking writes.
 _WRITTEN = ("track", "lattice_site", "row_still", "col_still")
@@ -71,6 +72,9 @@ class TracksWidget(Panel):
         self.heading("Diffusion", "From all tracks together, with a 95 % interval.")
         self.diffusion = DiffusionBox()
         self.body.addWidget(self.diffusion)
+        self.heading("States", "How often sites change from state to state, and how long states last.")
+        self.states = StatesBox()
+        self.body.addWidget(self.states)
         self.body.addStretch(1)
         self.run_bar = RunBar(self.runner, "Link sites", "Link the sites of all frames into tracks.", self.run)
         self.foot.addWidget(self.run_bar)
@@ -78,6 +82,7 @@ class TracksWidget(Panel):
         self._series: dict[str, pd.Series] = {}
         self.drift.wanted.connect(self.measure_drift)
         self.diffusion.wanted.connect(self.measure_diffusion)
+        self.states.wanted.connect(self.measure_transitions)
         for box in (self.image_box, self.points_box):
             box.layer_changed.connect(self._layers_changed)
         self.runner.busy_changed.connect(self._allow)
@@ -107,6 +112,8 @@ class TracksWidget(Panel):
             one.setEnabled(movie is not None and not busy)
         linked = points is not None and "track" in points.features
         self.diffusion.button.setEnabled(movie is not None and linked and not busy)
+        known = self.states.show_columns(points.features if points is not None else None)
+        self.states.button.setEnabled(movie is not None and known and not busy)
 
     def _failed(self, error: BaseException) -> None:
         self.run_bar.say(str(error), bad=True)
@@ -290,3 +297,20 @@ class TracksWidget(Panel):
             return (lambda *_, **__: pipeline.diffusion(sites, params)), take
 
         self._start("Diffusion", make)
+
+    def measure_transitions(self) -> None:
+        """Measure how sites change between states."""
+
+        def make(layer: Any, _stack: Stack) -> tuple[Any, Any]:
+            sites, column, lag = self.states.chosen(self._sites(layer))
+
+            def work(*_: Any, **__: Any) -> Any:
+                return pipeline.transitions(sites, column=column, lag=lag), pipeline.dwell_times(sites, column)
+
+            def take(found: Any) -> None:
+                self.states.show_transitions(*found)
+                self.run_bar.say("Transitions measured.")
+
+            return work, take
+
+        self._start("Transitions", make)

@@ -34,6 +34,7 @@ from atomscope.data.params.members import (
 from atomscope.data.params.model import VAESpec
 from atomscope.data.params.particles import ParticleMovieParams, ParticleParams, SegmenterParams
 from atomscope.data.params.patterns import PatternParams
+from atomscope.data.params.pinning import PinningParams, SimulatePinsParams, WallMotionParams
 from atomscope.data.params.scan import Detector, DPCParams, ProductParams, preset
 from atomscope.data.params.scan_file import ScanFileParams
 from atomscope.data.params.show import ClusterParams, ShowParams
@@ -79,12 +80,14 @@ __all__ = [
     "ParticleParams",
     "PatternParams",
     "PhyVAE",
+    "PinningParams",
     "ProductParams",
     "QualityParams",
     "ScanFileParams",
     "SegmenterParams",
     "ShowParams",
     "SimulateParams",
+    "SimulatePinsParams",
     "SimulateScanParams",
     "SimulateWallsParams",
     "StructureParams",
@@ -93,6 +96,7 @@ __all__ = [
     "TorusVAE",
     "TransitionParams",
     "VAESpec",
+    "WallMotionParams",
     "WallParams",
     "WallTrainParams",
     "as_member",
