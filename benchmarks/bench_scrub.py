@@ -42,7 +42,7 @@ def write(folder: Path, frames: int, side: int, rows: int) -> None:
     pd.DataFrame(table).to_parquet(folder / "sites.parquet")
 
 
-def steps(folder: Path, ours: bool, moves: int) -> dict[str, Any]:
+def steps(folder: Path, ours: bool, moves: int, stride: int) -> dict[str, Any]:
     """Open the movie, move the slider and say how long a step takes and what memory it took."""
     import napari
     import pandas as pd
@@ -74,7 +74,7 @@ def steps(folder: Path, ours: bool, moves: int) -> dict[str, Any]:
     took = []
     for k in range(moves + 5):
         start = time.perf_counter()
-        viewer.dims.set_current_step(0, (k * 7) % frames)
+        viewer.dims.set_current_step(0, (k * stride) % frames)
         QApplication.processEvents()
         canvas.repaint()
         if k >= 5:
@@ -92,10 +92,11 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--moves", type=int, default=60)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--stride", type=int, default=7, help="frames a step; 1: from neighbour to neighbour")
     parser.add_argument("--one", nargs=2, metavar=("FOLDER", "WHICH"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one is not None:
-        print(json.dumps(steps(Path(args.one[0]), args.one[1] == "ours", args.moves)))
+        print(json.dumps(steps(Path(args.one[0]), args.one[1] == "ours", args.moves, args.stride)))
         return 0
     if not has_display():
         with virtual_display() as env:
@@ -108,7 +109,17 @@ def main() -> int:
         found: dict[str, list[dict[str, Any]]] = {"bare": [], "ours": []}
         for _ in range(args.turns):
             for which, results in found.items():
-                command = [sys.executable, __file__, "--one", name, which, "--moves", str(args.moves)]
+                command = [
+                    sys.executable,
+                    __file__,
+                    "--one",
+                    name,
+                    which,
+                    "--moves",
+                    str(args.moves),
+                    "--stride",
+                    str(args.stride),
+                ]
                 out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
                 results.append(json.loads(out.strip().splitlines()[-1]))
                 print(f"  {which}: {results[-1]}", flush=True)

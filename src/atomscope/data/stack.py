@@ -9,12 +9,14 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
+from atomscope.data.ahead import Ahead
 from atomscope.data.axes import Axis, default_axes
 from atomscope.data.lazy import compute, frame_chunks
 from atomscope.data.part import Part
 from atomscope.errors import InputError, ShapeError
 
 _SOURCE = "_atomscope_source"
+_AHEAD = "_atomscope_ahead"
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,9 @@ class Stack:
                 raise ShapeError(f"{name}: wanted at least 2 axes (row, col), got shape {array.shape}")
             chunks = frame_chunks(tuple(array.shape), np.dtype(array.dtype).itemsize)
             # asarray=True: zarr and h5py data sets hand back numpy frames when sliced.
-            lazy = da.from_array(array, chunks=chunks, asarray=True, name=False)
+            ahead = Ahead(array) if array.ndim == 3 and not isinstance(array, np.ndarray) else None
+            lazy = da.from_array(ahead or array, chunks=chunks, asarray=True, name=False)
+            setattr(lazy, _AHEAD, ahead)
             # Slicing a dask array costs time for each of all its chunks: frame() asks the array itself. Arrays derived
             # from this one do not carry the attribute.
             setattr(lazy, _SOURCE, array)
@@ -227,3 +231,9 @@ class Stack:
             for a, n in zip(self.axes, self.shape, strict=True)
         ]
         return f"Stack({self.name!r}: {', '.join(parts)}; {self.data.dtype})"
+
+
+def ahead_of(array: Any) -> Ahead | None:
+    """Return what reads frames of a lazy array ahead; None for arrays in memory, and those derived from others."""
+    found = getattr(array, _AHEAD, None)
+    return found if isinstance(found, Ahead) else None

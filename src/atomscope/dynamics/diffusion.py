@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, stdtrit
 
+from atomscope.data import counted
 from atomscope.data.params.dynamics import DiffusionParams
-from atomscope.dynamics.msd import common_movement, displacement_sums, msd_table, step_sums
+from atomscope.dynamics.msd import common_movement, displacement_sums, msd_table, odd_step, step_sums
 from atomscope.dynamics.tracks import Linked
 from atomscope.errors import InputError
 
@@ -119,6 +120,12 @@ def measure_diffusion(
     points, shrunk, together = common_movement(linked, points, params.drift == "remove")
     if together > _DRIFT and params.drift == "keep":
         notes.append("tracks move together more than chance lets them: correct the drift, or use drift='remove'")
+    odd = odd_step(linked, points)
+    if odd is not None:
+        notes.append(
+            f"from frame {odd - 1} to {odd} nearly all tracks move far more than usual: the lattice changed, or frames "
+            "are missing; measure what lies before and after apart"
+        )
     sums = step_sums(linked, points, params.hop_distance)
     if sums[:, 4].sum() == 0:
         raise InputError("diffusion: no track has places in two successive frames; are frames counted one by one?")
@@ -145,14 +152,17 @@ def measure_diffusion(
     moved = sums[:, 7 + lags :].sum(1) > 0
     n = int(moved.sum())
     if n < FEWEST_TRACKS:
-        notes.append(f"{n} tracks: too few for an interval, which wants {FEWEST_TRACKS} or more")
-    if total[method] <= 0 and not exact:
+        notes.append(f"{counted(n, 'track')}: too few for an interval, which wants {FEWEST_TRACKS} or more")
+    if not sums[:, :2].any():
+        notes.append("nothing moves: every place is the same in the next frame")
+    elif total[method] <= 0 and not exact:
         notes.append("D is not above 0: the error of places hides whatever movement there is")
     low, high = _interval(reader, sums[moved], params)
     rows, sigma = [], {}
     for name in ("covariance", "fit", "hops"):
         sigma2 = total.get(f"sigma2_{name}", np.nan)
-        row = {"estimator": name, f"D_{length}2_per_{time}": total[name], "ci_low": low[name], "ci_high": high[name]}
+        row = {"estimator": name, f"D_{length}2_per_{time}": float(total[name])}
+        row |= {"ci_low": low[name], "ci_high": high[name]}
         sigma[name] = row[f"sigma_{length}"] = float(np.sqrt(sigma2)) if sigma2 >= 0 else np.nan
         row["correlation_factor"] = np.nan
         if exact and name == "fit" and total["covariance"] > 0:
@@ -222,7 +232,7 @@ class _Reader:
             return replace(self, slope=np.zeros(lags), intercept=np.zeros(lags))
         # Displacements over long lags overlap: of so many pairs, one in `lag` is new; each scatters as its own mean.
         msd = np.maximum(square / np.maximum(pairs, 1), 1e-300)
-        weight = np.where(used, pairs / lag / (msd / msd[used].max()) ** 2, 0)
+        weight = np.where(used, pairs / lag / np.where(used, msd / msd[used].max(), 1.0) ** 2, 0)
         design = np.stack([np.ones(lags), lag.astype(float)], 1)
         line = np.linalg.solve(design.T @ (weight[:, None] * design), design.T * weight)
         return replace(self, slope=np.where(used, line[1], 0), intercept=np.where(used, line[0], 0))

@@ -35,7 +35,10 @@ def runs_of_states(table: pd.DataFrame, column: str = "cluster", max_gap: int = 
     """
     if column not in table.columns:
         raise InputError(f"dwell times: the table has no column {column!r} of states; it has {list(table.columns)}")
-    linked = sort_tracks(table, known_states(table[column]), "dwell times")
+    known = known_states(table[column])
+    if len(table) and not known.any():
+        raise InputError(f"dwell times: no site has a state in column {column!r} (negative and empty ones are none)")
+    linked = sort_tracks(table, known, "dwell times")
     state, names = pd.factorize(table[column].iloc[linked.rows], sort=True)
     states = np.asarray(names)
     same_track = np.ones(len(state) - 1, bool)
@@ -102,7 +105,7 @@ def survival(frames: np.ndarray, ended: np.ndarray) -> pd.DataFrame:
     )
 
 
-def dwell_table(runs: pd.DataFrame, frame_time: float | None = None) -> pd.DataFrame:
+def dwell_table(runs: pd.DataFrame, frame_time: float | None = None, step: int = 1) -> pd.DataFrame:
     """Return how long each state lasts, from the runs whose beginning was seen.
 
     A state is left with the same chance p in each frame: ``p = runs that ended / frames after which the state was
@@ -115,6 +118,8 @@ def dwell_table(runs: pd.DataFrame, frame_time: float | None = None) -> pd.DataF
         Of :func:`runs_of_states`.
     frame_time : float, optional
         s; then times are in s, else in frames, as the names of the columns say.
+    step : int
+        How many frames one of the runs' frames is: 2 where every other frame was looked at.
 
     Returns
     -------
@@ -123,7 +128,7 @@ def dwell_table(runs: pd.DataFrame, frame_time: float | None = None) -> pd.DataF
         frames) with its 95 % interval, the ``median`` after Kaplan and Meier (NaN where fewer than half of the runs
         are seen to end), and the ``rate`` of leaving, -ln(1 - p) a frame, with its interval.
     """
-    unit, dt = ("frames", 1.0) if frame_time is None else ("s", frame_time)
+    unit, dt = ("frames", float(step)) if frame_time is None else ("s", frame_time * step)
     per = "per_frame" if frame_time is None else "per_s"
     rows = []
     for state, some in runs.groupby("state", sort=True, observed=True):

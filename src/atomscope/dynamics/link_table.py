@@ -12,6 +12,7 @@ from atomscope.data import OnProgress, Progress, Provenance, ShouldStop, Sites
 from atomscope.data.params.link import LinkParams
 from atomscope.dynamics.lattice_identity import at_places, find_places, spacing_among, spacing_of, usual_value
 from atomscope.dynamics.link import Frames, Linker, link_points
+from atomscope.dynamics.tracks import frame_step, whole_numbers
 from atomscope.errors import CalibrationError, InputError, ParameterError, ShapeError
 
 #: What stays where it is on a lattice; everything else hops.
@@ -31,16 +32,17 @@ def link_sites(
 ) -> Sites:
     """Return the sites with ``track`` (and ``lattice_site``, by lattice); see :func:`atomscope.pipeline.link.link`."""
     table = sites.table
-    frame = pd.to_numeric(table["frame"], errors="coerce").to_numpy(np.float64)
-    points = sites.positions.copy()
-    good = np.isfinite(points).all(1) & np.isfinite(frame)
-    frame = np.where(good, frame, -1).astype(np.int64)
+    points = _places(table)
+    known = np.isfinite(points).all(1)
+    good = known & table["frame"].notna().to_numpy()
+    frame = np.full(len(table), -1, np.int64)
+    frame[good] = whole_numbers(table[good], "frame", "link")
     if drift is not None:
         points -= _moved(drift, frame, good)
     linked = good & _of_kinds(table, params)
     labels = _labels(table, params.agree)
     site = table["site"].to_numpy()
-    step = _step(frame[good])
+    step = frame_step(frame[good])
     everything = Frames(frame, points, site, good if params.by == "lattice" else linked)
     track = np.full(len(table), -1, np.int64)
     lattice = np.full(len(table), -1, np.int64)
@@ -53,7 +55,7 @@ def link_sites(
         return Sites(table.assign(**columns), sites.axes, sites.shape, said)
 
     spacing = spacing_of(everything, points)
-    radius = _radius(sites, params, spacing)
+    radius = _radius(sites, params, spacing, len(everything))
     if params.by == "motion":
         linker = Linker(radius, params.memory, params.predict, labels.shape[1], params.disagree_cost)
         link_points(everything, points, labels, linker, track, step, on_progress, should_stop, so_far)
@@ -82,8 +84,21 @@ def link_sites(
     return so_far()
 
 
+def _places(table: pd.DataFrame) -> np.ndarray:
+    try:
+        return table[["row", "col"]].to_numpy(np.float64, copy=True)
+    except ValueError as error:
+        raise InputError(f"link: wanted numbers in the columns row and col ({error})") from None
+
+
 def _moved(drift: Any, frame: np.ndarray, good: np.ndarray) -> np.ndarray:
-    path = np.asarray(getattr(drift, "shift_px", drift), np.float64)
+    try:
+        path = np.asarray(getattr(drift, "shift_px", drift), np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"link: wanted the drift that atomscope.drift measured, or its shifts (frames, 2), got {drift!r}; a file "
+            "is read by atomscope.pipeline.read_drift"
+        ) from None
     if path.ndim != 2 or path.shape[1] != 2:
         raise ShapeError(
             f"link: wanted the drift as shift_px of shape (frames, 2), (row, col) a frame, got {path.shape}"
@@ -97,7 +112,7 @@ def _moved(drift: Any, frame: np.ndarray, good: np.ndarray) -> np.ndarray:
 
 
 def _of_kinds(table: pd.DataFrame, params: LinkParams) -> np.ndarray:
-    if params.kinds is None:
+    if not params.kinds:
         return np.ones(len(table), bool)
     there = sorted({str(k) for k in table["kind"].dropna().unique()})
     unknown = [k for k in params.kinds if k not in there]
@@ -129,11 +144,16 @@ def _like(table: pd.DataFrame, lattice: np.ndarray, n: int) -> np.ndarray:
     return np.zeros(n, np.int64)
 
 
-def _radius(sites: Sites, params: LinkParams, spacing: float) -> float:
+def _radius(sites: Sites, params: LinkParams, spacing: float, frames: int) -> float:
     if params.radius_px is not None:
         return params.radius_px
     if params.radius_nm is None:
         share = min(params.radius_share, _HALF) if params.by == "lattice" else params.radius_share
+        if not np.isfinite(spacing) and frames > 1:
+            raise ParameterError(
+                "link: no frame has two sites, so nothing says how far one may be from where it is expected; give "
+                "radius_px"
+            )
         return share * spacing if np.isfinite(spacing) else 1.0
     axes = [axis for axis in sites.axes if axis.kind == "signal"][-2:]
     if len(axes) < 2 or not all(axis.calibrated for axis in axes):
@@ -143,12 +163,6 @@ def _radius(sites: Sites, params: LinkParams, spacing: float) -> float:
         )
     scales = [axis.to("nm").scale for axis in axes]
     return float(params.radius_nm / np.sqrt(scales[0] * scales[1]))
-
-
-def _step(frame: np.ndarray) -> int:
-    """Return from one frame that was looked at to the next: 2 in a table of every other frame."""
-    apart = np.diff(np.unique(frame))
-    return int(np.gcd.reduce(apart)) if len(apart) else 1
 
 
 def _long_enough(track: np.ndarray, least: int) -> np.ndarray:

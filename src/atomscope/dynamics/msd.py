@@ -15,6 +15,9 @@ from atomscope.errors import InputError
 _BLOCK = 1 << 16
 #: From so many lags on sums over pairs are convolutions, where tracks have a row in at least this part of their frames.
 _MANY, _FULL = 48, 0.25
+#: A step is far when its square is so many times the middle one (one in 500 of a walk is); a frame is odd when more
+#: than this part of so many tracks step far: most, or nearly all where the middle one rests.
+_FAR, _ENOUGH, _MOST, _NEARLY_ALL = 9.0, 10, 0.5, 0.9
 
 
 def displacement_sums(linked: Linked, points: np.ndarray, lags: int) -> tuple[np.ndarray, np.ndarray]:
@@ -143,11 +146,11 @@ def common_movement(linked: Linked, points: np.ndarray, remove: bool) -> tuple[n
     InputError
         If it is to be removed and no frame has two tracks.
     """
-    frame = linked.frame - linked.frame.min()
+    numbers, frame = _numbered(linked.frame)
     ends = np.zeros(len(frame), bool)
     ends[linked.starts[1:-1]] = True
-    good = (np.diff(frame) == 1) & ~ends[1:]
-    at, step, n = frame[1:][good], np.diff(points, axis=0)[good], int(frame.max()) + 1
+    good = (np.diff(linked.frame) == 1) & ~ends[1:]
+    at, step, n = frame[1:][good], np.diff(points, axis=0)[good], len(numbers)
     count = np.bincount(at, minlength=n)
     mean = np.stack([np.bincount(at, step[:, i], n) for i in (0, 1)], 1) / np.maximum(count, 1)[:, None]
     seen = count > 0
@@ -158,6 +161,41 @@ def common_movement(linked: Linked, points: np.ndarray, remove: bool) -> tuple[n
     if count.max() < 2:
         raise InputError("diffusion: drift='remove' wants two or more tracks in a frame; there is one at a time")
     return points - mean.cumsum(0)[frame], float(1 - seen.sum() / count.sum()), sure
+
+
+def odd_step(linked: Linked, points: np.ndarray) -> int | None:
+    """Return the frame into which nearly all tracks move far more than usual, the worst one; None without one.
+
+    No wandering does that. A lattice that turns, stretches or is another does, and so do frames that are missing.
+
+    Parameters
+    ----------
+    linked : Linked
+    points : numpy.ndarray, shape (n, 2)
+    """
+    numbers, frame = _numbered(linked.frame)
+    ends = np.zeros(len(frame), bool)
+    ends[linked.starts[1:-1]] = True
+    good = (np.diff(linked.frame) == 1) & ~ends[1:]
+    square = (np.diff(points, axis=0)[good] ** 2).sum(1)
+    if not len(square):
+        return None
+    usual = float(np.median(square))
+    far, at = square > _FAR * usual, frame[1:][good]
+    count = np.bincount(at, minlength=len(numbers))
+    share = np.bincount(at, far, len(numbers)) / np.maximum(count, 1)
+    # Where most rest, those that hop may now and then be the greater part.
+    odd = (count >= _ENOUGH) & (share > (_MOST if usual > 0 else _NEARLY_ALL))
+    return int(numbers[np.argmax(np.where(odd, share, -1.0))]) if odd.any() else None
+
+
+def _numbered(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the frames that there are, and which of them each row has: frames may be few and far between."""
+    low, high = int(frame.min()), int(frame.max())
+    if high - low < 2 * len(frame) + 1000:
+        return np.arange(low, high + 1), frame - low
+    numbers, at = np.unique(frame, return_inverse=True)
+    return numbers, at
 
 
 def msd_table(

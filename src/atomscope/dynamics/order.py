@@ -122,7 +122,8 @@ def class_shares(frames: np.ndarray, classes: pd.Series, known: np.ndarray) -> p
         A row a frame: ``frame``, then ``count_{class}`` and ``fraction_{class}`` of every class.
     """
     values, at = np.unique(frames, return_inverse=True)
-    names, kind = np.unique(classes.to_numpy()[known], return_inverse=True)
+    kind, named = pd.factorize(classes[known], sort=True)  # words and numbers may be mixed
+    names = np.asarray(named)
     counts = np.bincount(at[known] * len(names) + kind, minlength=len(values) * len(names))
     counts = counts.reshape(len(values), len(names))
     total = counts.sum(1)
@@ -165,6 +166,8 @@ def pair_correlation(
     """
     points = points[np.isfinite(points).all(1)]
     n = len(points)
+    if bins < 1:
+        raise InputError(f"pair correlation: wanted at least one bin, got {bins}")
     if n < 3:
         raise InputError(f"pair correlation: wanted three sites or more in the frame, there are {n}")
     extent = np.ptp(points, axis=0)

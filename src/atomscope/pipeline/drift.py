@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from atomscope.data.params.drift import DriftParams
 from atomscope.errors import InputError, Stopped
 from atomscope.pipeline.fields import with_fields
 from atomscope.pipeline.records import as_sites, as_stack
+from atomscope.pipeline.track_units import table_of
 
 if TYPE_CHECKING:
     from atomscope.dynamics.drift import Drift
@@ -51,7 +53,7 @@ def drift(
     Raises
     ------
     ShapeError, InputError
-        If the source is no movie, or sites are missing.
+        If the source is no movie, or sites are missing or have no frame or place.
     Stopped
         When asked to; ``partial`` is the Drift of the frames done.
     """
@@ -69,7 +71,10 @@ def drift(
         return image_drift(stack, params, **hooks)
     if sites is None:
         raise InputError("drift: method='sites' wants the sites of the movie; find them first, or say method='image'")
-    return sites_drift(as_sites(sites, stack), params, stack.n_frames, **hooks)
+    known = as_sites(sites, stack)
+    table = table_of(known, "drift", ("frame", "row", "col"))
+    known = replace(known, table=table) if known.shape else Sites(table, stack.axes, stack.shape, known.provenance)
+    return sites_drift(known, params, stack.n_frames, **hooks)
 
 
 def registered_mean(
@@ -88,7 +93,7 @@ def registered_mean(
         The movie that the drift was measured in; read a frame at a time.
     drift : Drift
     flagged : bool
-        Whether frames with a flag are in it too.
+        Whether frames with a flag are in it too, and those after a new start, of which nobody knows where they lie.
     on_progress, should_stop : callables, optional
         Told after, and asked before, each frame.
 
@@ -100,13 +105,19 @@ def registered_mean(
     Raises
     ------
     ShapeError, InputError
-        If the drift is of another movie, or every frame has a flag.
+        If the drift is of another movie, no frame shows anything, or every frame has a flag.
     Stopped
         When asked to; ``partial`` is the mean of the frames done.
     """
+    from atomscope.dynamics.drift import NEW_START, NO_SIGNAL
     from atomscope.dynamics.drift_mean import mean_of_frames
 
     stack = as_stack(source)
+    if len(drift) and (drift.flag == NO_SIGNAL).all():
+        raise InputError(f"{stack.name}: no frame shows anything (each is constant, or has no numbers)")
+    if not flagged:
+        lost = np.cumsum(drift.flag == NEW_START) > 0
+        drift = replace(drift, flag=np.where(lost, NEW_START, drift.flag))
 
     def image(mean: Any) -> Stack:
         return Stack.from_array(mean, stack.pixel_axes, name=f"{stack.name} mean", source=stack.source)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from atomscope.data import Sites
+from atomscope.data import counted as told
 from atomscope.data.params.dynamics import DiffusionParams, TransitionParams
 from atomscope.errors import InputError
 from atomscope.pipeline.fields import with_fields
@@ -33,7 +35,8 @@ def diffusion(
     ----------
     sites : Sites or DataFrame
         With ``track`` (-1: none), ``frame``, ``row``, ``col``; where there are ``row_still`` and ``col_still`` (the
-        drift taken out), those count. Tracks may have gaps.
+        drift taken out), those count. Tracks may have gaps. Where only every other frame has sites (a movie that was
+        found in with a stride), those count as consecutive, two frame times apart.
     params : DiffusionParams, optional
     frame_time_s : float, optional
         Time of a frame; from a calibrated time axis of the sites when absent. Without either, times are in frames.
@@ -58,7 +61,7 @@ def diffusion(
         If a unit cannot be used.
     """
     from atomscope.dynamics.diffusion import measure_diffusion
-    from atomscope.dynamics.tracks import sort_tracks
+    from atomscope.dynamics.tracks import frame_step, sort_tracks
 
     chosen = with_fields(DiffusionParams, params, fields)
     table = table_of(sites, "diffusion", ("track", "frame", "row", "col"))
@@ -68,7 +71,12 @@ def diffusion(
     time, pixel = frame_time(sites, frame_time_s, time_column), pixel_size(sites, pixel_nm)
     points = places[linked.rows] * np.asarray(pixel or (1.0, 1.0))
     units = ("px" if pixel is None else "nm", "frame" if time is None else "s")
-    return measure_diffusion(linked, points, chosen, time or 1.0, units)
+    step = frame_step(linked.frame)
+    if step == 1:
+        return measure_diffusion(linked, points, chosen, time or 1.0, units)
+    linked = replace(linked, frame=(linked.frame - linked.frame.min()) // step)
+    found = measure_diffusion(linked, points, chosen, (time or 1.0) * step, units)
+    return replace(found, notes=(f"only every {step}th frame has tracks: a lag of 1 is {step} frames", *found.notes))
 
 
 def transitions(
@@ -108,6 +116,7 @@ def transitions(
     285 (the prior).
     """
     from atomscope.dynamics import markov
+    from atomscope.dynamics.tracks import frame_step
     from atomscope.latent.kinetics import Jumps, implied_timescales
 
     chosen = with_fields(TransitionParams, params, fields)
@@ -128,7 +137,10 @@ def transitions(
 
     counts, effective = counted(lag)
     if not counts.any():
-        raise InputError(f"transitions: no track has states {lag} frames apart; take a shorter lag, or link with gaps")
+        step, apart = frame_step(table["frame"].to_numpy()[table["track"] >= 0]), told(lag, "frame")
+        hint = "a shorter lag" if lag > 1 else "tracks that are longer: link with a larger distance, or with gaps"
+        hint = f"lag={step} or a multiple: only every {step}th frame has tracks" if lag % step else hint
+        raise InputError(f"transitions: no track has states {apart} apart; take {hint}")
     matrix = markov.row_shares(counts)
     never = [str(s) for s, n in zip(states, counts.sum(1), strict=True) if n == 0]
     if never:
@@ -173,7 +185,8 @@ def dwell_times(
     """Return how long each state lasts and how fast it is left, with 95 % intervals.
 
     Runs that a track's end or a gap cuts off count for what was seen of them; those whose beginning was not seen are
-    left out.
+    left out. Where only every other frame has tracks (a movie that was found in with a stride), those count as
+    consecutive.
 
     Parameters
     ----------
@@ -182,7 +195,7 @@ def dwell_times(
     column : str
         Which column holds the states; negative numbers and empty ones are none.
     max_gap : int
-        Missing frames that do not end a run when the state is the same on both sides.
+        Missing frames that do not end a run when the state is the same on both sides (of those that have tracks).
     frame_time_s, time_column
         As for :func:`diffusion`; without a time, columns are in frames.
 
@@ -197,8 +210,14 @@ def dwell_times(
         If a column is missing, no site of a track has a state, or a track is twice in a frame.
     """
     from atomscope.dynamics.dwell import dwell_table, runs_of_states
+    from atomscope.dynamics.tracks import frame_step
 
     table = table_of(sites, "dwell times", ("track", "frame", column))
     if max_gap < 0:
         raise InputError(f"dwell times: wanted a max_gap of 0 frames or more, got {max_gap}")
-    return dwell_table(runs_of_states(table, column, max_gap), frame_time(sites, frame_time_s, time_column))
+    time = frame_time(sites, frame_time_s, time_column)
+    step = frame_step(table["frame"].to_numpy()[table["track"] >= 0])
+    if step > 1:
+        table = table[table["track"] >= 0]
+        table = table.assign(frame=(table["frame"] - table["frame"].min()) // step)
+    return dwell_table(runs_of_states(table, column, max_gap), time, step)

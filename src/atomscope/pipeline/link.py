@@ -52,9 +52,10 @@ def link(
     Raises
     ------
     ParameterError
-        If a field is unknown or out of bounds, or no site is of a kind that was asked for.
+        If a field is unknown or out of bounds, no site is of a kind that was asked for, or no radius is given and no
+        frame has two sites.
     InputError
-        If a column is missing.
+        If a column is missing, or a frame is no whole number.
     CalibrationError
         If the radius is in nm and the pixel size is not known.
     ShapeError
@@ -68,6 +69,10 @@ def link(
     linked = link_sites(known, with_fields(LinkParams, params, fields), drift, on_progress, should_stop)
     if drift is None or "row_still" in linked.table.columns:
         return linked
-    shift = np.asarray(getattr(drift, "shift_px", drift), np.float64)[linked.table["frame"].to_numpy(np.int64)]
+    path = np.asarray(getattr(drift, "shift_px", drift), np.float64)
+    frame = pd.to_numeric(linked.table["frame"]).to_numpy(np.float64, na_value=np.nan)
+    inside = (frame >= 0) & (frame < len(path))  # sites without a place may lie anywhere
+    shift = np.full((len(frame), 2), np.nan)
+    shift[inside] = path[frame[inside].astype(np.int64)]
     still = linked.positions - shift
     return linked.with_table(linked.table.assign(row_still=still[:, 0], col_still=still[:, 1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,14 @@ from atomscope.data import Sites
 from atomscope.errors import InputError
 from atomscope.pipeline.track_units import frame_time, pixel_size, table_of
 
+Neighbours = Literal["delaunay", "nearest"]
+
 
 def order_over_time(
     sites: Sites | pd.DataFrame,
     *,
-    folds: tuple[int, ...] = (6,),
-    neighbours: Literal["delaunay", "nearest"] = "delaunay",
+    folds: tuple[int, ...] | int = (6,),
+    neighbours: Neighbours = "delaunay",
     column: str | None = None,
     edges: bool = False,
     frame_time_s: float | None = None,
@@ -28,7 +30,7 @@ def order_over_time(
     ----------
     sites : Sites or DataFrame
         With ``frame``, ``row``, ``col``; ``angle`` for the order of angles.
-    folds : tuple of int
+    folds : tuple of int, or int
         Symmetries of bonds: 6 gives ``psi6``; empty: none.
     neighbours : {"delaunay", "nearest"}
         Which sites are bonded: neighbours in a triangulation, or the n nearest for ``psi{n}``.
@@ -55,10 +57,13 @@ def order_over_time(
     from atomscope.dynamics.dwell import known_states
     from atomscope.pipeline.particles import order_parameter
 
+    folds = (folds,) if isinstance(folds, int) else tuple(folds)
     names = ("frame", *(("row", "col") if folds else ()), *(() if column is None else (column,)))
     table = table_of(sites, "order over time", names)
-    if any(n < 2 for n in folds):
+    if any(n < 2 or n != int(n) for n in folds):
         raise InputError(f"order over time: wanted symmetries of 2 or more, got {folds}")
+    if neighbours not in get_args(Neighbours):
+        raise InputError(f"order over time: wanted neighbours 'delaunay' or 'nearest', got {neighbours!r}")
     frames = table["frame"].to_numpy(np.int64)
     values, count = np.unique(frames, return_counts=True)
     out = pd.DataFrame({"frame": values})
@@ -73,7 +78,7 @@ def order_over_time(
         out = out.merge(nematic, on="frame")
     if folds:
         points = table[["row", "col"]].to_numpy(np.float64) * np.asarray(pixel or (1.0, 1.0))
-        out = out.merge(order.bond_order_over_time(frames, points, tuple(folds), neighbours), on="frame")
+        out = out.merge(order.bond_order_over_time(frames, points, folds, neighbours), on="frame")
     if column is not None:
         out = out.merge(order.class_shares(frames, table[column], known_states(table[column])), on="frame")
     return out
@@ -107,12 +112,15 @@ def pair_correlation(
     Raises
     ------
     InputError
-        If the frame has fewer than three sites, or distances are longer than the field.
+        If there is no such frame, it has fewer than three sites, or distances are longer than the field.
     """
     from atomscope.dynamics import order
 
     table, pixel = table_of(sites, "pair correlation", ("frame", "row", "col")), pixel_size(sites, pixel_nm)
     size = np.asarray(pixel or (1.0, 1.0))
+    if not (table["frame"] == frame).any():
+        there = f"{table['frame'].min()} to {table['frame'].max()}"
+        raise InputError(f"pair correlation: no site lies in frame {frame}; the table has frames {there}")
     points = table.loc[table["frame"] == frame, ["row", "col"]].to_numpy(np.float64) * size
     field = None
     if isinstance(sites, Sites) and len(sites.shape) >= 2:

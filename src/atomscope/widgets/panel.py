@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from atomscope.widgets import tone
 from atomscope.widgets.jobs import JobRunner, show_error
+from atomscope.widgets.look_ahead import look_ahead
 from atomscope.widgets.pace import Pace, in_words
 from atomscope.widgets.sight import Sight
 from atomscope.widgets.state import ViewerState, viewer_state
@@ -38,6 +39,7 @@ class Panel(QWidget):
         super().__init__(parent)
         self.viewer = viewer
         self.state: ViewerState = viewer_state(viewer)
+        look_ahead(viewer)
         self.runner = JobRunner(self)
         self.sight = Sight(self)
         outer = QVBoxLayout(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ def read(path: str | list[str]) -> list[LayerTuple]:
     paths = path if isinstance(path, list) else [path]
     layers = [image_tuple(*_open(one)) for one in paths]
     show_scans(layers)
+    if "qtpy.QtWidgets" in sys.modules:  # without a window nobody steps through frames
+        from atomscope.widgets.look_ahead import look_ahead_soon
+
+        look_ahead_soon(layers)
     return layers
 
 
