@@ -51,6 +51,8 @@ def movies() -> None:
     press(here.run_bar.button, "the tracks")
     here.what_box.setCurrentText("kind vacancy")
     press(here.diffusion.button, "the diffusion")
+    here.states.only.setCurrentText("B")
+    press(here.states.button, "the transitions")
     viewer.dims.set_current_step(0, 25)
     viewer.reset_view()
     shoot(viewer, "movie_tracks")

@@ -114,10 +114,11 @@ def test_transitions_of_places(dock, qtbot):
     )
     known = ats.transitions(table.assign(track=table["lattice_site"]), column="kind")
     shown = dock.states.table
-    assert [shown.horizontalHeaderItem(k).text() for k in range(3)] == ["to atom", "to vacancy", "lasts (s)"]
+    assert [shown.horizontalHeaderItem(k).text() for k in range(2)] == ["to atom", "to vacancy"]
     for i in range(2):
         for j in range(2):
             assert shown.item(i, j).text().startswith(f"{known.matrix[i, j]:.3g}\n")
+    assert "vacancy lasts" in dock.states.told.text()
     dock.states.copy.click()
     from qtpy.QtWidgets import QApplication
 

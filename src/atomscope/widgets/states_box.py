@@ -49,8 +49,12 @@ class StatesBox(QWidget):
         self.only.setToolTip("Which sublattice counts.")
         self.lag.setToolTip("From how many frames to how many later jumps are counted.")
         self.lag.setRange(1, 10_000)
-        self.lag.setSuffix(" frames")
-        for name, box in (("States", self.states), ("Follow", self.follow), ("Only", self.only), ("Lag", self.lag)):
+        for name, box in (
+            ("States", self.states),
+            ("Follow", self.follow),
+            ("Only", self.only),
+            ("Lag (frames)", self.lag),
+        ):
             rows.addRow(name, box)
         column.addLayout(rows)
         self.button = button("Measure transitions", "How often a site goes from state to state.", self.wanted.emit)
@@ -107,35 +111,33 @@ class StatesBox(QWidget):
         """Show what was measured."""
         names = [str(s) for s in found.states]
         unit = "s" if "mean_s" in dwell else "frames"
-        heads = [*(f"to {n}" for n in names), f"lasts ({unit})"]
+        heads = [f"to {n}" for n in names]
         self.table.setRowCount(len(names))
         self.table.setColumnCount(len(heads))
         self.table.setHorizontalHeaderLabels(heads)
         self.table.setVerticalHeaderLabels(names)
-        for i, state in enumerate(found.states):
+        for i in range(len(names)):
             for j in range(len(names)):
                 between = (found.low[i, j], found.high[i, j])
                 self._cell(i, j, found.matrix[i, j], between, f"{int(found.counts[i, j])} jumps")
-            own = dwell[dwell["state"] == state]
-            if len(own):
-                row = own.iloc[0]
-                between = (row[f"mean_low_{unit}"], row[f"mean_high_{unit}"])
-                self._cell(i, len(names), row[f"mean_{unit}"], between, f"{int(row['runs'])} runs")
         head = self.table.horizontalHeader()
         if head is not None:
-            head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+            head.setSectionResizeMode(
+                QHeaderView.ResizeMode.Stretch if len(names) < 3 else QHeaderView.ResizeMode.ResizeToContents
+            )
         self.table.setFixedHeight(min(260, 34 + 40 * len(names)))
         self.table.show()
         slow = found.timescales
         name = next(c for c in ("timescale_s", "timescale") if c in slow)
-        told = [f"slowest timescale {v:.3g} {unit}" for v in slow[name].to_numpy()[:1] if np.isfinite(v)]
-        self.told.setText("\n".join([*told, *found.notes]))
+        told = [f"Slowest timescale: {v:.3g} {unit}." for v in slow[name].to_numpy()[:1] if np.isfinite(v)]
+        lasts = [_lasts(row, unit) for _, row in dwell.iterrows() if np.isfinite(row[f"mean_{unit}"])]
+        self.told.setText("\n".join([*lasts, *told, *found.notes]))
         self._text = f"{found.table().to_csv(sep=chr(9), index=False)}\n{dwell.to_csv(sep=chr(9), index=False)}"
         self.copy.show()
 
     def _cell(self, row: int, col: int, value: float, between: tuple[float, float], tip: str) -> None:
         low, high = between
-        text = "–" if not np.isfinite(value) else f"{value:.3g}\n{low:.3g} to {high:.3g}"
+        text = "–" if not np.isfinite(value) else f"{value:.3g}\n{low:.3g} – {high:.3g}"
         item = QTableWidgetItem(text)
         item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
         item.setToolTip(tip)
@@ -153,3 +155,8 @@ class StatesBox(QWidget):
         board = QApplication.clipboard()
         if board is not None:
             board.setText(self._text)
+
+
+def _lasts(row: pd.Series, unit: str) -> str:
+    between = f"{row[f'mean_low_{unit}']:.3g} to {row[f'mean_high_{unit}']:.3g}"
+    return f"{row['state']} lasts {row[f'mean_{unit}']:.3g} {unit} ({between})."
