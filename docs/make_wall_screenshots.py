@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 from make_screenshots import PLUGIN, dock, shoot, start, wait
@@ -54,6 +56,44 @@ def drive() -> None:
     viewer.close()
 
 
+def motion() -> None:
+    """Follow the walls of a simulated movie, and find where they hang."""
+    import napari
+
+    import atomscope as ats
+
+    stack, _ = ats.simulate.pinned_walls(snr=2, seed=0)
+    frames = np.stack([frame for _, frame in stack.frames()])
+    viewer = napari.Viewer(title="napari-atomscope", show=True)
+    viewer.window.resize(1600, 1100)
+    scale, units = tuple(a.scale for a in stack.axes), tuple(a.unit for a in stack.axes)
+    viewer.add_image(frames, name="pinned walls", scale=scale, units=units, axis_labels=("frame", "row", "col"))
+    walls = dock(viewer, "Walls")
+    walls.live.setChecked(False)
+    walls.run_bar.button.click()
+    wait(lambda: not walls.runner.busy, "the walls", 3600)
+    box = walls.motion
+    walls.motion_fold.expand()
+    for button in (box.follow_button, box.pins_button):
+        button.click()
+        wait(lambda: not walls.runner.busy, "the motion", 3600)
+    viewer.reset_view()
+    box.table.selectRow(1)
+    show(walls, box)
+    shoot(viewer, "wall_motion")
+    viewer.close()
+
+
+def show(widget, part) -> None:
+    """Scroll the dock until the top of a part of it is the top of what is seen."""
+    from qtpy.QtCore import QPoint
+    from qtpy.QtWidgets import QApplication, QScrollArea
+
+    QApplication.processEvents()
+    area = widget.findChild(QScrollArea)
+    area.verticalScrollBar().setValue(part.mapTo(area.widget(), QPoint(0, 0)).y() - 30)
+
+
 def scroll(widget, part: float = 1.0) -> None:
     """Scroll the dock down."""
     from qtpy.QtWidgets import QScrollArea
@@ -62,5 +102,11 @@ def scroll(widget, part: float = 1.0) -> None:
     bar.setValue(int(part * bar.maximum()))
 
 
+def both() -> None:
+    if "--motion" not in sys.argv:
+        drive()
+    motion()
+
+
 if __name__ == "__main__":
-    start(__file__, drive)
+    start(__file__, both)

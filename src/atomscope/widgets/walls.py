@@ -16,6 +16,7 @@ from atomscope.data import Sites, Stack, counted
 from atomscope.data.params import WallParams
 from atomscope.errors import AtomscopeError
 from atomscope.widgets.bridge import placement, stack_of
+from atomscope.widgets.fold import Fold
 from atomscope.widgets.form import ParamsForm
 from atomscope.widgets.frames_panel import look_at
 from atomscope.widgets.layerbox import LayerBox
@@ -23,6 +24,7 @@ from atomscope.widgets.live_panel import LivePanel
 from atomscope.widgets.overlay import add_or_replace, is_image, points_layer
 from atomscope.widgets.panel import RunBar, button, note, row_label
 from atomscope.widgets.wall_lengths import WallLengths
+from atomscope.widgets.wall_motion_box import WallMotionBox
 from atomscope.widgets.wall_teacher import WallTeacher
 
 #: napari draws so many lines of a Shapes layer in good time; beyond, the points have to do.
@@ -61,6 +63,13 @@ class WallsWidget(LivePanel):
         self.length_title = self.heading("Lengths", "The length of the walls of each frame, or of each wall.")
         self.length_title.hide()
         self.body.addWidget(self.lengths)
+        self.motion = WallMotionBox(self, self.image_box.layer, self._go_to)
+        self.motion_fold = Fold("Motion and pins", self.motion)
+        self.motion_fold.button.setToolTip("For a movie: how far walls move from frame to frame, and where they hang.")
+        self.motion_fold.button.setStyleSheet(
+            f"{self.motion_fold.button.styleSheet()} QToolButton {{ font-weight: bold; }}"
+        )
+        self.body.addWidget(self.motion_fold)
         self.heading("Teach a network", "For walls that neither steps nor lines tell from the rest of the image.")
         self.teacher = WallTeacher(self.viewer, self.runner, self.image_box.layer, self.run_bar.say)
         self.body.addWidget(self.teacher)
@@ -69,6 +78,7 @@ class WallsWidget(LivePanel):
 
         self._found: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
         self._job: tuple[Any, Stack, WallParams, float, np.ndarray] | None = None
+        self.motion.coloured.connect(self._hide_lines)
         self.teacher.taught.connect(self._taught)
         self.teacher.kept.connect(self._kept)
         self.lengths.frame_chosen.connect(self._go_to)
@@ -83,6 +93,7 @@ class WallsWidget(LivePanel):
         self.count.setText("")
         self.here.setVisible(many)
         self.run_bar.rename("All frames" if many else "Find walls")
+        self.motion.look()
         self.ask_preview()
 
     def _taught(self) -> None:
@@ -169,10 +180,17 @@ class WallsWidget(LivePanel):
         text = f"{summary(sites, where)} {time.monotonic() - began:.1f} s."
         few = "" if made.get("lines") is not None else " Too many lines to draw; the points are there."
         self.run_bar.say((f"Cancelled; kept {text}" if stopped else text) + few)
+        self.motion.show_walls(points)
         self.state.tell(points, "sites")
 
     def _failed(self, error: BaseException) -> None:
         self.run_bar.say(str(error), bad=True)
+
+    def _hide_lines(self, image: Any) -> None:
+        """Hide the lines, whose own colours would mix with those of the sites."""
+        lines = self._found.get(image, {}).get("lines")
+        if lines is not None:
+            lines.visible = False
 
     def _go_to(self, frame: int) -> None:
         layer = self.image_box.layer()
