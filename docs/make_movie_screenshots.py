@@ -49,7 +49,7 @@ def movies() -> None:
     press(here.places_button, "the occupancy")
     here.form.set(here.form.params().replace(by="lattice", kinds=("vacancy",)))
     press(here.run_bar.button, "the tracks")
-    here.what_box.setCurrentText("kind vacancy")
+    here.over_time.what_box.setCurrentText("kind vacancy")
     press(here.diffusion.button, "the diffusion")
     here.states.only.setCurrentText("B")
     press(here.states.button, "the transitions")

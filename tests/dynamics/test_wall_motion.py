@@ -187,8 +187,10 @@ def test_times_without_a_unit_give_no_speed_unless_told():
     told = wall_motion(sites, frame_time_s=0.5).table
     assert told["speed_nm_s"].dropna().to_numpy() == pytest.approx(4)
     minutes = walls(flat(50, 0), flat(51, 1), axes=(Axis("frame", 1.0, "min", kind="navigation"), *AXES[1:]))
+    assert wall_motion(minutes).table["speed_nm_s"].dropna().to_numpy() == pytest.approx(2 / 60)
+    lengths = walls(flat(50, 0), flat(51, 1), axes=(Axis("frame", 1.0, "nm", kind="navigation"), *AXES[1:]))
     with pytest.raises(CalibrationError, match="frame_time_s"):
-        wall_motion(minutes)
+        wall_motion(lengths)
 
 
 def test_what_cannot_be_used_is_refused():

@@ -214,3 +214,42 @@ def test_a_place_that_is_always_dim_is_not_empty_and_one_that_is_mostly_empty_is
     assert share[:, 3].min() > 0.9
     assert share[:9, 7].min() > 0.9 and share[11:, 7].max() < 0.1
     assert np.delete(share, [3, 7], axis=1).min() > 0.9
+
+
+def test_places_are_taken_as_exact_by_themselves(movie, drift, places):
+    sites = ats.occupancy(movie[0], drift=drift, places=places)
+    hopping = ats.link(sites, by="lattice", kinds=("vacancy",))
+    assert ats.diffusion(hopping).D == ats.diffusion(hopping, localisation="none").D
+    shaken = hopping.table.assign(
+        row_still=hopping.table["row_still"] + np.random.default_rng(0).normal(0, 0.1, len(hopping))
+    )
+    measured = hopping.with_table(shaken)
+    assert ats.diffusion(measured).D == ats.diffusion(measured, localisation="fit").D
+    gone = measured.with_table(shaken.drop(columns="lattice_site"))
+    assert ats.diffusion(gone).D == ats.diffusion(measured, localisation="fit").D
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, np.nan])
+def test_a_blank_frame_holds_no_vacancies(movie, drift, places, value):
+    stack = movie[0]
+    pictures = np.stack([stack.frame(t) for t in range(len(drift))])
+    whole = ats.occupancy(stack, drift=drift, places=places).table
+    pictures[[0, 11, 12]] = value
+    table = ats.occupancy(Stack.from_array(pictures, stack.axes), drift=drift, places=places).table
+    assert not table["frame"].isin([0, 11, 12]).any()
+    rest = whole[~whole["frame"].isin([0, 11, 12])]
+    assert (table["kind"].to_numpy() == rest["kind"].to_numpy()).mean() > 0.995
+
+
+def test_places_after_a_new_start_are_not_known(movie, drift, places):
+    from dataclasses import replace
+
+    flag = drift.flag.astype(object)
+    flag[20] = "new start"
+    table = ats.occupancy(movie[0], drift=replace(drift, flag=flag), places=places).table
+    assert table["frame"].max() == 19
+
+
+def test_finding_places_prints_nothing(movie, drift, caplog):
+    ats.lattice_places(movie[0], drift=drift)
+    assert not caplog.records

@@ -68,10 +68,10 @@ def test_from_the_movie_to_diffusion(dock, qtbot, movie):
     assert (features["track"][features["kind"] == "vacancy"] >= 0).mean() > 0.9  # not at places that leave at once
     assert (features["track"][features["kind"] == "atom"] == -1).all()
     assert layer(dock, "Tracks") is not None and "track" in dock.run_bar.status.text()
-    dock.what_box.setCurrentText("kind vacancy")
+    dock.over_time.what_box.setCurrentText("kind vacancy")
     share = (features["kind"] == "vacancy").groupby(np.asarray(points.data)[:, 0]).mean()
-    np.testing.assert_allclose(dock.plot.y, share)
-    dock.plot.line.setValue(9)
+    np.testing.assert_allclose(dock.over_time.plot.y, share)
+    dock.over_time.plot.line.setValue(9)
     qtbot.waitUntil(lambda: dock.viewer.dims.current_step[0] == 9, timeout=2000)
     press(dock, qtbot, dock.diffusion.button)
     assert "D = " in dock.diffusion.told.text() and "nm^2/s" in dock.diffusion.told.text()

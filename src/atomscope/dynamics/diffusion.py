@@ -11,7 +11,7 @@ from scipy.special import ndtr, stdtrit
 from atomscope.data import counted
 from atomscope.data.params.dynamics import DiffusionParams
 from atomscope.dynamics.msd import common_movement, displacement_sums, msd_table, odd_step, step_sums
-from atomscope.dynamics.tracks import Linked
+from atomscope.dynamics.tracks import Linked, frame_step
 from atomscope.errors import InputError
 
 #: Fewer tracks than this say nothing of how much tracks differ: no interval is given.
@@ -21,6 +21,8 @@ _BUNDLES = 2000
 _LONGEST = 20
 #: How many standard deviations of chance the tracks' common movement may have before it is called a drift.
 _DRIFT = 5.0
+#: Steps shorter than this part of the largest coordinate are none.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,9 @@ def measure_diffusion(
     lengths, notes, (length, time) = np.diff(linked.starts), [], units
     if lengths.max() < 2:
         raise InputError("diffusion: every track has a single site; link with a larger distance, or over more frames")
+    if not _moving(linked, points):  # what is left is rounding
+        notes.append("nothing moves: every place is the same in the next frame")
+        points = np.zeros_like(points)
     points, shrunk, together = common_movement(linked, points, params.drift == "remove")
     if together > _DRIFT and params.drift == "keep":
         notes.append("tracks move together more than chance lets them: correct the drift, or use drift='remove'")
@@ -128,7 +133,10 @@ def measure_diffusion(
         )
     sums = step_sums(linked, points, params.hop_distance)
     if sums[:, 4].sum() == 0:
-        raise InputError("diffusion: no track has places in two successive frames; are frames counted one by one?")
+        step = frame_step(linked.frame)
+        hint = f"only one frame in {step} has tracks: number those 0, 1, 2, ... and give the time between them"
+        hint = hint if step > 1 else "link with a larger distance"
+        raise InputError(f"diffusion: no track has places in two successive frames; {hint}")
     reader = _Reader(params, frame_time)
     first = reader.read(sums.sum(0))
     moves = first["covariance"] * frame_time
@@ -153,9 +161,7 @@ def measure_diffusion(
     n = int(moved.sum())
     if n < FEWEST_TRACKS:
         notes.append(f"{counted(n, 'track')}: too few for an interval, which wants {FEWEST_TRACKS} or more")
-    if not sums[:, :2].any():
-        notes.append("nothing moves: every place is the same in the next frame")
-    elif total[method] <= 0 and not exact:
+    if total[method] <= 0 and not exact and points.any():
         notes.append("D is not above 0: the error of places hides whatever movement there is")
     low, high = _interval(reader, sums[moved], params)
     rows, sigma = [], {}
@@ -185,6 +191,14 @@ def measure_diffusion(
         tracks=own,
         notes=tuple(notes),
     )
+
+
+def _moving(linked: Linked, points: np.ndarray) -> bool:
+    """Say whether any track has two places that differ by more than rounding."""
+    inside = np.ones(len(points) - 1, bool)
+    inside[linked.starts[1:-1] - 1] = False
+    steps = np.abs(np.diff(points, axis=0)[inside])
+    return bool(steps.max(initial=0.0) > _ROUNDING * np.abs(points).max())
 
 
 @dataclass(frozen=True)

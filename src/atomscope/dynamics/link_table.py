@@ -43,7 +43,8 @@ def link_sites(
     labels = _labels(table, params.agree)
     site = table["site"].to_numpy()
     step = frame_step(frame[good])
-    everything = Frames(frame, points, site, good if params.by == "lattice" else linked)
+    taking = good if params.by == "lattice" else linked
+    everything = Frames(frame, points, site, taking)
     track = np.full(len(table), -1, np.int64)
     lattice = np.full(len(table), -1, np.int64)
 
@@ -55,7 +56,7 @@ def link_sites(
         return Sites(table.assign(**columns), sites.axes, sites.shape, said)
 
     spacing = spacing_of(everything, points)
-    radius = _radius(sites, params, spacing, len(everything))
+    radius = _radius(sites, params, spacing, 1 < len(everything) == taking.sum())
     if params.by == "motion":
         linker = Linker(radius, params.memory, params.predict, labels.shape[1], params.disagree_cost)
         link_points(everything, points, labels, linker, track, step, on_progress, should_stop, so_far)
@@ -144,12 +145,12 @@ def _like(table: pd.DataFrame, lattice: np.ndarray, n: int) -> np.ndarray:
     return np.zeros(n, np.int64)
 
 
-def _radius(sites: Sites, params: LinkParams, spacing: float, frames: int) -> float:
+def _radius(sites: Sites, params: LinkParams, spacing: float, alone: bool) -> float:
     if params.radius_px is not None:
         return params.radius_px
     if params.radius_nm is None:
         share = min(params.radius_share, _HALF) if params.by == "lattice" else params.radius_share
-        if not np.isfinite(spacing) and frames > 1:
+        if alone:
             raise ParameterError(
                 "link: no frame has two sites, so nothing says how far one may be from where it is expected; give "
                 "radius_px"

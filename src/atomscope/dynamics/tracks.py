@@ -100,7 +100,7 @@ def whole_numbers(table: pd.DataFrame, name: str, verb: str, empty: int | None =
         first = int(np.flatnonzero(bad)[0])
         where = f"site {table['site'].iloc[first]}" if "site" in table.columns else f"row {first}"
         hint = "times belong in another column" if name == "frame" else "number them (pandas.factorize), -1 is none"
-        raise InputError(f"{verb}: {name}s must be whole numbers, {where} has {column.iloc[first]!r}; {hint}")
+        raise InputError(f"{verb}: {name}s must be whole numbers, {where} has {column.iloc[first]}; {hint}")
     return np.where(none, -1 if empty is None else empty, value).astype(np.int64)
 
 

@@ -11,11 +11,12 @@ import pandas as pd
 
 from atomscope.data import OnProgress, Patches, Provenance, ShouldStop, Sites
 from atomscope.data.params import CropParams, DelayParams
-from atomscope.errors import Stopped
+from atomscope.errors import InputError, Stopped
 from atomscope.pipeline.fields import with_fields
 from atomscope.pipeline.parts import part_of
 from atomscope.pipeline.patches import crop as cut_windows
 from atomscope.pipeline.records import as_sites, as_stacks, several
+from atomscope.pipeline.track_units import frame_time, table_of
 
 
 def delayed(
@@ -163,10 +164,12 @@ def implied_timescales(
     ------
     InputError
         If a column is missing, a lag is not positive, or a track is twice in a frame.
+    CalibrationError
+        If the time of a frame is not positive, or the axis is in no unit of time.
     """
     from atomscope import latent
 
-    table = sites.table if isinstance(sites, Sites) else sites
-    if frame_time_s is None and isinstance(sites, Sites) and len(sites.axes) == 3 and sites.axes[0].unit == "s":
-        frame_time_s = sites.axes[0].scale
-    return latent.implied_timescales(table, lags, column, frame_time_s, seed)
+    if not isinstance(lags, int) and not len(lags):
+        raise InputError("timescale: wanted one lag or more, got none")
+    table = table_of(sites, "timescale", ("track", "frame", column))
+    return latent.implied_timescales(table, lags, column, frame_time(sites, frame_time_s, None), seed)

@@ -72,7 +72,7 @@ def drift(
     if sites is None:
         raise InputError("drift: method='sites' wants the sites of the movie; find them first, or say method='image'")
     known = as_sites(sites, stack)
-    table = table_of(known, "drift", ("frame", "row", "col"))
+    table = table_of(known, "drift", ("frame", "row", "col")) if len(known) else known.table
     known = replace(known, table=table) if known.shape else Sites(table, stack.axes, stack.shape, known.provenance)
     return sites_drift(known, params, stack.n_frames, **hooks)
 
@@ -113,9 +113,12 @@ def registered_mean(
     from atomscope.dynamics.drift_mean import mean_of_frames
 
     stack = as_stack(source)
-    if len(drift) and (drift.flag == NO_SIGNAL).all():
-        raise InputError(f"{stack.name}: no frame shows anything (each is constant, or has no numbers)")
     if not flagged:
+        if len(drift) and (drift.flag == NO_SIGNAL).all():
+            raise InputError(
+                f"{stack.name}: no frame shows anything (each is constant, or has no numbers), so there is no mean of "
+                "what they show; flagged=True takes them all the same"
+            )
         lost = np.cumsum(drift.flag == NEW_START) > 0
         drift = replace(drift, flag=np.where(lost, NEW_START, drift.flag))
 

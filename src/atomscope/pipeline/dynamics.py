@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from atomscope.data import Sites
-from atomscope.data import counted as told
 from atomscope.data.params.dynamics import DiffusionParams, TransitionParams
 from atomscope.errors import InputError
 from atomscope.pipeline.fields import with_fields
 from atomscope.pipeline.track_units import frame_time, pixel_size, table_of
+
+#: More values than this are no states.
+_MOST_STATES = 200
+#: Sites nearer than this to each other, px, were put there.
+_SAME_PX = 1e-3
 
 if TYPE_CHECKING:
     from atomscope.dynamics.diffusion import Diffusion
@@ -35,8 +38,7 @@ def diffusion(
     ----------
     sites : Sites or DataFrame
         With ``track`` (-1: none), ``frame``, ``row``, ``col``; where there are ``row_still`` and ``col_still`` (the
-        drift taken out), those count. Tracks may have gaps. Where only every other frame has sites (a movie that was
-        found in with a stride), those count as consecutive, two frame times apart.
+        drift taken out), those count. Tracks may have gaps.
     params : DiffusionParams, optional
     frame_time_s : float, optional
         Time of a frame; from a calibrated time axis of the sites when absent. Without either, times are in frames.
@@ -61,22 +63,33 @@ def diffusion(
         If a unit cannot be used.
     """
     from atomscope.dynamics.diffusion import measure_diffusion
-    from atomscope.dynamics.tracks import frame_step, sort_tracks
+    from atomscope.dynamics.tracks import sort_tracks
 
     chosen = with_fields(DiffusionParams, params, fields)
     table = table_of(sites, "diffusion", ("track", "frame", "row", "col"))
     names = ["row_still", "col_still"] if {"row_still", "col_still"} <= set(table.columns) else ["row", "col"]
     places = table[names].to_numpy(np.float64)
     linked = sort_tracks(table, np.isfinite(places).all(1), "diffusion")
+    if chosen.localisation == "auto":
+        exact = _of_places(table, places, linked.rows)
+        chosen = chosen.replace(localisation="none" if exact else "fit")
     time, pixel = frame_time(sites, frame_time_s, time_column), pixel_size(sites, pixel_nm)
     points = places[linked.rows] * np.asarray(pixel or (1.0, 1.0))
     units = ("px" if pixel is None else "nm", "frame" if time is None else "s")
-    step = frame_step(linked.frame)
-    if step == 1:
-        return measure_diffusion(linked, points, chosen, time or 1.0, units)
-    linked = replace(linked, frame=(linked.frame - linked.frame.min()) // step)
-    found = measure_diffusion(linked, points, chosen, (time or 1.0) * step, units)
-    return replace(found, notes=(f"only every {step}th frame has tracks: a lag of 1 is {step} frames", *found.notes))
+    return measure_diffusion(linked, points, chosen, time or 1.0, units)
+
+
+def _of_places(table: pd.DataFrame, places: np.ndarray, rows: np.ndarray) -> bool:
+    """Say whether sites lie at places of a lattice, and not where each of them was measured."""
+    if "lattice_site" not in table:
+        return False
+    known = table["lattice_site"].to_numpy(np.float64, na_value=-1)[rows]
+    if not (known >= 0).all():
+        return False
+    of, at = pd.factorize(known)[0], places[rows]
+    first = np.full((of.max() + 1, 2), np.nan)
+    first[of[::-1]] = at[::-1]
+    return bool(len(first) < len(rows) and (np.abs(at - first[of]) < _SAME_PX).all())
 
 
 def transitions(
@@ -127,6 +140,10 @@ def transitions(
     states = jumps.states
     if not len(states):
         raise InputError(f"transitions: no site of a track has a state in column {chosen.column!r} (negative is none)")
+    if len(states) > _MOST_STATES:
+        raise InputError(
+            f"transitions: column {chosen.column!r} has {len(states)} different values; states are few, cluster it"
+        )
     steps = markov.row_shares(jumps.counts(1).sum(0))
     known = steps if np.isfinite(steps).all() else None
 
@@ -137,10 +154,10 @@ def transitions(
 
     counts, effective = counted(lag)
     if not counts.any():
-        step, apart = frame_step(table["frame"].to_numpy()[table["track"] >= 0]), told(lag, "frame")
+        step = frame_step(table["frame"].to_numpy()[table["track"] >= 0])
         hint = "a shorter lag" if lag > 1 else "tracks that are longer: link with a larger distance, or with gaps"
-        hint = f"lag={step} or a multiple: only every {step}th frame has tracks" if lag % step else hint
-        raise InputError(f"transitions: no track has states {apart} apart; take {hint}")
+        hint = f"lag={step} or a multiple: only one frame in {step} has tracks" if lag % step else hint
+        raise InputError(f"transitions: no track has states {lag} frames apart; take {hint}")
     matrix = markov.row_shares(counts)
     never = [str(s) for s, n in zip(states, counts.sum(1), strict=True) if n == 0]
     if never:

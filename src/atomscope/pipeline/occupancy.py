@@ -9,7 +9,7 @@ import pandas as pd
 
 from atomscope.data import OnProgress, Provenance, ShouldStop, Sites, Stack, check_stop, report
 from atomscope.errors import InputError
-from atomscope.pipeline.atoms import find_atoms
+from atomscope.pipeline.atoms import find_in_frame
 from atomscope.pipeline.drift import drift as measure_drift
 from atomscope.pipeline.drift import registered_mean
 from atomscope.pipeline.records import as_stack
@@ -55,10 +55,11 @@ def occupancy(
     Returns
     -------
     Sites
-        A row for each place that lies in each frame: ``kind`` (``atom`` or ``vacancy``), ``probability`` that it is
-        occupied, ``score`` (of the kind), ``amplitude`` with ``amplitude_sd``, ``lattice_site``, ``track`` (the same:
-        places stay), ``sublattice`` (A is the brightest), ``row_still``, ``col_still``. What hops is linked by
-        ``ats.link(sites, by="lattice", kinds=("vacancy",))``.
+        A row for each place that lies in each frame (none for frames that are blank, and for those after a
+        ``new start`` of the drift, in which nobody knows where the places are): ``kind`` (``atom`` or ``vacancy``),
+        ``probability`` that it is occupied, ``score`` (of the kind), ``amplitude`` with ``amplitude_sd``,
+        ``lattice_site``, ``track`` (the same: places stay), ``sublattice`` (A is the brightest), ``row_still``,
+        ``col_still``. What hops is linked by ``ats.link(sites, by="lattice", kinds=("vacancy",))``.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def occupancy(
         When asked to; nothing is left to keep.
     """
     from atomscope.dynamics.brightness import evened, kinds_of
-    from atomscope.dynamics.drift import check_movie
+    from atomscope.dynamics.drift import NEW_START, check_movie
     from atomscope.dynamics.occupancy import check_rest, follow_occupancy
     from atomscope.find.at_places import amplitudes_at
 
@@ -84,9 +85,12 @@ def occupancy(
         raise InputError("occupancy: no places were found in the mean of the frames; check the contrast, or give them")
     at, sigma = where.positions, _width(where)
     height, error = np.full((2, stack.n_frames, len(at)), np.nan)
+    lost = np.cumsum(moved.flag == NEW_START) > 0  # places there are not known
     for t in range(stack.n_frames):
         check_stop(should_stop)
-        height[t], error[t] = amplitudes_at(stack.frame(t), at + moved.shift_px[t], sigma)
+        frame = stack.frame(t)
+        if not lost[t] and _shows_something(frame):
+            height[t], error[t] = amplitudes_at(frame, at + moved.shift_px[t], sigma)
         report(on_progress, t + 1, stack.n_frames, "frames")
     bright = np.array([np.median(one[np.isfinite(one)]) if np.isfinite(one).any() else np.nan for one in height.T])
     if "expected" in where.table:  # a place that is mostly empty is of the kind of its neighbours
@@ -137,7 +141,7 @@ def lattice_places(
     left = picture.copy()
     for _ in range(3):
         check_stop(should_stop)
-        table = find_atoms(Stack.from_array(left.astype(np.float32), mean.axes)).table
+        table = find_in_frame(left.astype(np.float32))
         table = table[(table["amplitude"] > 0) & np.isfinite(table["sigma"])]
         if not len(table):
             break
@@ -213,6 +217,12 @@ def _in_the_mean(places: Sites, group: np.ndarray) -> np.ndarray:
         for k in np.unique(group):
             seen[group == k] = bright[group == k] > _MOSTLY * np.nanmedian(bright[group == k])
     return seen
+
+
+def _shows_something(frame: np.ndarray) -> bool:
+    """Say whether a frame is not blank: all its pixels equal, or none of them finite."""
+    finite = frame[np.isfinite(frame)]
+    return bool(len(finite) and finite.min() < finite.max())
 
 
 def _width(places: Sites) -> float:

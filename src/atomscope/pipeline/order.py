@@ -120,7 +120,9 @@ def pair_correlation(
     size = np.asarray(pixel or (1.0, 1.0))
     if not (table["frame"] == frame).any():
         there = f"{table['frame'].min()} to {table['frame'].max()}"
-        raise InputError(f"pair correlation: no site lies in frame {frame}; the table has frames {there}")
+        raise InputError(
+            f"pair correlation: no site lies in frame {frame}, wanted three sites or more; the table has frames {there}"
+        )
     points = table.loc[table["frame"] == frame, ["row", "col"]].to_numpy(np.float64) * size
     field = None
     if isinstance(sites, Sites) and len(sites.shape) >= 2:

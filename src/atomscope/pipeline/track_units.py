@@ -45,16 +45,20 @@ def table_of(sites: Sites | pd.DataFrame, verb: str, wanted: tuple[str, ...]) ->
         raise InputError(f"{verb}: the table has no column {', '.join(missing)}; {hint}")
     if not len(table):
         raise InputError(f"{verb}: the table is empty")
-    if "track" in wanted and table["track"].dtype.kind not in "iu":
+    if "track" in wanted and not _whole(table["track"]):
         table = table.assign(track=whole_numbers(table, "track", verb, empty=-1))
-    if "frame" in wanted and table["frame"].dtype.kind not in "iu":
+    if "frame" in wanted and not _whole(table["frame"]):
         if "track" in wanted:
             table = table[(table["track"] >= 0) | table["frame"].notna()]
         table = table.assign(frame=whole_numbers(table, "frame", verb))
     for name in {"row", "col"} & set(wanted):
-        if table[name].dtype.kind not in "iuf":
+        if not isinstance(table[name].dtype, np.dtype) or table[name].dtype.kind not in "iuf":
             table = table.assign(**{name: _numbers(table, name, verb)})
     return table
+
+
+def _whole(column: pd.Series) -> bool:
+    return isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu"
 
 
 def _numbers(table: pd.DataFrame, name: str, verb: str) -> np.ndarray:

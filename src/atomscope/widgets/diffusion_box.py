@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from qtpy.QtCore import Signal
@@ -35,9 +36,26 @@ class DiffusionBox(QWidget):
         column.addWidget(self.plot)
         self.told = note()
         column.addWidget(self.told)
+        self._found: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
-    def show_diffusion(self, found: Any) -> None:
-        """Show what was measured."""
+    def show_points(self, points: Any) -> None:
+        """Show what is known of a Points layer, or nothing."""
+        found = None if points is None else self._found.get(getattr(points, "__wrapped__", points))
+        if found is not None:
+            self.show_diffusion(found)
+            return
+        self.plot.hide()
+        self.told.setText("")
+
+    def forget(self, points: Any) -> None:
+        """Forget what was measured of a Points layer: its tracks are others now."""
+        self._found.pop(getattr(points, "__wrapped__", points), None)
+        self.show_points(points)
+
+    def show_diffusion(self, found: Any, points: Any = None) -> None:
+        """Show what was measured, and remember it with the Points layer it was measured of."""
+        if points is not None:
+            self._found[getattr(points, "__wrapped__", points)] = found
         length, _, time = found.unit.partition("^2/")
         lag = next(name for name in (f"lag_{time}", "lag") if name in found.msd)
         value = next(name for name in found.msd if str(name).startswith("msd") and not str(name).endswith("_sd"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -51,14 +52,14 @@ class DriftBox(QWidget):
         self.hold_box.toggled.connect(self._hold)
         column.addWidget(self.hold_box)
         self.still = HoldStill(self, viewer)
-        self._found: tuple[Any, Any] | None = None
+        self._found: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._image: Any = None
         self.show_image(None)
 
     @property
     def found(self) -> Any:
         """The drift of the movie that is chosen, or None."""
-        return self._found[1] if self._found is not None and self._found[0] is self._image else None
+        return None if self._image is None else self._found.get(getattr(self._image, "__wrapped__", self._image))
 
     @contextlib.contextmanager
     def released(self) -> Iterator[None]:
@@ -72,10 +73,13 @@ class DriftBox(QWidget):
 
     def show_image(self, image: Any) -> None:
         """Show what is known of another movie."""
-        if image is not self._image:
+        other = image is not self._image
+        if other:
             self.hold_box.setChecked(False)
         self._image = image
         found = self.found
+        if other and found is not None:
+            self._tell(found)
         self.hold_box.setEnabled(found is not None)
         self.plot.setVisible(found is not None)
         if found is None:
@@ -83,15 +87,18 @@ class DriftBox(QWidget):
 
     def show_drift(self, image: Any, drift: Any) -> None:
         """Show the drift of a movie."""
-        self._found, self._image = (image, drift), image
+        self._found[getattr(image, "__wrapped__", image)], self._image = drift, image
+        self._tell(drift)
+        self.show_image(image)
+        if self.hold_box.isChecked():
+            self._hold(True)
+
+    def _tell(self, drift: Any) -> None:
         self.plot.show_curve(np.arange(len(drift)), np.hypot(*drift.shift_px.T))
         odd = np.flatnonzero(~drift.good)
         which = ", ".join(f"{i} ({drift.flag[i]})" for i in odd[:4])
         flagged = f"{counted(len(odd), 'frame')} flagged: {which}{' …' if len(odd) > 4 else ''}."
         self.told.setText(f"{flagged if len(odd) else 'No frame is flagged.'} {drift.told()}".strip())
-        self.show_image(image)
-        if self.hold_box.isChecked():
-            self._hold(True)
 
     def _hold(self, wanted: bool) -> None:
         if wanted and self._image is not None and self.found is not None:

@@ -137,6 +137,19 @@ def show_colour_bar_soon(points: Points) -> None:
     QTimer.singleShot(300, lambda: show_colour_bar(points, True))
 
 
+def tracks_layer(image: Image, linked: pd.DataFrame) -> Any:
+    """Build the Tracks layer of linked sites, tracks of one site left out; None when there is no other.
+
+    Where drift was taken out for linking, tracks move with the image all the same.
+    """
+    longer = linked[linked["track"].map(linked["track"].value_counts()) > 1].sort_values(["track", "frame"])
+    if not len(longer):
+        return None
+    where = {k: v for k, v in placement(image).items() if k in ("scale", "translate", "units", "axis_labels")}
+    kwargs = {"name": f"{image.name} tracks", "tail_length": 30, **where}
+    return Layer.create(longer[["track", "frame", "row", "col"]].to_numpy(float), kwargs, "tracks")
+
+
 def vectors_layer(stack: Stack, sites: Sites, image: Image | None, name: str) -> Any:
     """Build the Vectors layer with the angle of each site as a short line."""
     data, kwargs, kind = pipeline.vectors(stack, sites)

@@ -91,6 +91,12 @@ class StatesBox(QWidget):
         self._row(self.only, len(kinds) > 1)
         return bool(names and followed)
 
+    def forget(self) -> None:
+        """Show nothing: other sites are chosen, or their tracks are others now."""
+        for part in (self.table, self.copy):
+            part.hide()
+        self.told.setText("")
+
     def chosen(self, sites: Sites) -> tuple[Sites, str, int]:
         """Return the sites to be measured, with what is followed as their track, the column of states, and the lag.
 

@@ -8,20 +8,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from napari.layers import Layer
-from qtpy.QtWidgets import QCheckBox, QComboBox
+from qtpy.QtWidgets import QCheckBox
 
 from atomscope import pipeline
 from atomscope.data import Sites, Stack, counted
 from atomscope.data.params import LinkParams
 from atomscope.errors import AtomscopeError
-from atomscope.widgets.bridge import current_frame, placement, sites_of, stack_of, write_columns
-from atomscope.widgets.curve import Curve
+from atomscope.widgets.bridge import current_frame, sites_of, stack_of, write_columns
 from atomscope.widgets.diffusion_box import DiffusionBox
 from atomscope.widgets.drift_box import DriftBox
 from atomscope.widgets.form import ParamsForm
 from atomscope.widgets.layerbox import LayerBox
-from atomscope.widgets.overlay import add_or_replace, colour_by, is_image, is_points, points_layer
+from atomscope.widgets.over_time_box import OverTimeBox
+from atomscope.widgets.overlay import add_or_replace, colour_by, is_image, is_points, points_layer, tracks_layer
 from atomscope.widgets.panel import Panel, RunBar, button, row_label
 from atomscope.widgets.states_box import StatesBox
 
@@ -63,12 +62,8 @@ class TracksWidget(Panel):
         self.tracks_box.setChecked(True)
         self.body.addWidget(self.tracks_box)
         self.heading("Against time", "Drag the line, or click, to go to a frame.")
-        self.what_box = QComboBox()
-        self.what_box.setToolTip("What is plotted for each frame.")
-        self.what_box.currentTextChanged.connect(self._plot)
-        self.body.addWidget(self.what_box)
-        self.plot = Curve("frame", "", self._go_to)
-        self.body.addWidget(self.plot)
+        self.over_time = OverTimeBox(self._go_to)
+        self.body.addWidget(self.over_time)
         self.heading("Diffusion", "From all tracks together, with a 95 % interval.")
         self.diffusion = DiffusionBox()
         self.body.addWidget(self.diffusion)
@@ -79,7 +74,6 @@ class TracksWidget(Panel):
         self.run_bar = RunBar(self.runner, "Link sites", "Link the sites of all frames into tracks.", self.run)
         self.foot.addWidget(self.run_bar)
         self._made: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
-        self._series: dict[str, pd.Series] = {}
         self.drift.wanted.connect(self.measure_drift)
         self.diffusion.wanted.connect(self.measure_diffusion)
         self.states.wanted.connect(self.measure_transitions)
@@ -92,28 +86,35 @@ class TracksWidget(Panel):
     # what can be done
 
     def _movie(self) -> tuple[Any, Stack] | None:
-        layer = self.image_box.layer()
-        stack = None if layer is None else stack_of(layer)
+        layer, self._no_movie = self.image_box.layer(), "Open a movie first: frames, rows and columns."
+        try:
+            stack = None if layer is None else stack_of(layer)
+        except AtomscopeError as error:  # a colour picture, complex numbers
+            stack, self._no_movie = None, str(error)
         return None if stack is None or len(stack.navigation_shape) != 1 else (layer, stack)
 
     def _layers_changed(self, *_: Any) -> None:
         self.drift.show_image(self.image_box.layer())
+        self.diffusion.show_points(self.points_box.layer())
+        self.states.forget()
         self._fill_series()
-        self._allow()
+        why = self._allow()
+        if why and not self.runner.busy:
+            self.run_bar.say(why)
 
-    def _allow(self, *_: Any) -> None:
+    def _allow(self, *_: Any) -> str:
+        """Enable what can be done; return why nothing can be linked, or an empty text."""
         movie, points, busy = self._movie(), self.points_box.layer(), self.runner.busy
         why = "" if points is not None else "Find atoms in all frames, or read the occupancy; then link."
-        why = why if movie is not None else "Open a movie first: frames, rows and columns."
+        why = why if movie is not None else self._no_movie
         self.run_bar.allow(why)
-        if why and not busy:
-            self.run_bar.say(why)
         for one in (self.drift.button, self.places_button):
             one.setEnabled(movie is not None and not busy)
         linked = points is not None and "track" in points.features
         self.diffusion.button.setEnabled(movie is not None and linked and not busy)
         known = self.states.show_columns(points.features if points is not None else None)
         self.states.button.setEnabled(movie is not None and known and not busy)
+        return why
 
     def _failed(self, error: BaseException) -> None:
         self.run_bar.say(str(error), bad=True)
@@ -217,10 +218,14 @@ class TracksWidget(Panel):
                 if points not in self.viewer.layers:
                     self.run_bar.say("The layer is gone; nothing was changed.", bad=True)
                     return
+                if len(points.data) != len(found):
+                    self.run_bar.say("Points came or went meanwhile; nothing was changed. Link again.", bad=True)
+                    return
+                points.features = points.features.assign(site=found.table["site"].to_numpy())  # of points by hand, too
                 table = found.table.set_index("site")
                 write_columns(points, table[[name for name in _WRITTEN if name in table]])
-                if params.by == "lattice":  # places are exact: what is taken back is movement, not error
-                    self.diffusion.form.set(self.diffusion.form.params().replace(localisation="none"))
+                self.diffusion.forget(points)
+                self.states.forget()
                 if drift is not None:
                     self.state.work(points).note("drift", self.drift.form.params())
                 self.state.work(points).note("link", params)
@@ -238,38 +243,18 @@ class TracksWidget(Panel):
         self._start("Tracks", make)
 
     def _show_tracks(self, image: Any, linked: pd.DataFrame) -> None:
-        """Show tracks of more than one site; where drift was taken out, they move with the image all the same."""
-        made = self._made.setdefault(image, {})
-        longer = linked[linked["track"].map(linked["track"].value_counts()) > 1].sort_values(["track", "frame"])
-        if not len(longer):
-            return
-        where = {k: v for k, v in placement(image).items() if k in ("scale", "translate", "units", "axis_labels")}
-        kwargs = {"name": f"{image.name} tracks", "tail_length": 30, **where}
-        data = longer[["track", "frame", "row", "col"]].to_numpy(float)
-        made["tracks"] = add_or_replace(self.viewer, Layer.create(data, kwargs, "tracks"), made.get("tracks"))
-
-    # against time
+        layer, made = tracks_layer(image, linked), self._made.setdefault(image, {})
+        if layer is not None:
+            made["tracks"] = add_or_replace(self.viewer, layer, made.get("tracks"))
 
     def _fill_series(self) -> None:
-        points, movie, now = self.points_box.layer(), self._movie(), self.what_box.currentText()
-        self._series = {}
-        if points is not None and movie is not None and len(points.data) and points.ndim == movie[0].ndim:
-            table = points.features.assign(frame=np.rint(np.asarray(points.data)[:, 0]).astype(int))
-            self._series = pipeline.over_time(table, movie[1].n_frames)
-        self.what_box.blockSignals(True)
-        self.what_box.clear()
-        self.what_box.addItems(list(self._series))
-        self.what_box.setCurrentIndex(max(0, self.what_box.findText(now)))
-        self.what_box.blockSignals(False)
-        self._plot()
-
-    def _plot(self, *_: Any) -> None:
-        series = self._series.get(self.what_box.currentText())
-        self.plot.setVisible(series is not None)
-        if series is not None:
-            self.plot.plot.setLabel("left", self.what_box.currentText())
-            self.plot.show_curve(series.index.to_numpy(), series.to_numpy())
-            self._frame_changed()
+        points, movie = self.points_box.layer(), self._movie()
+        if points is None or movie is None or not len(points.data) or points.ndim != movie[0].ndim:
+            self.over_time.show_table(None)
+            return
+        table = points.features.assign(frame=np.rint(np.asarray(points.data)[:, 0]).astype(int))
+        self.over_time.show_table(table, movie[1].n_frames)
+        self._frame_changed()
 
     def _go_to(self, frame: int) -> None:
         layer = self.image_box.layer()
@@ -279,19 +264,17 @@ class TracksWidget(Panel):
     def _frame_changed(self, *_: Any) -> None:
         movie = self._movie()
         if movie is not None:
-            for plot in (self.plot, self.drift.plot):
+            for plot in (self.over_time, self.drift.plot):
                 plot.show_frame(current_frame(self.viewer, movie[0]))
-
-    # diffusion
 
     def measure_diffusion(self) -> None:
         """Measure how fast the tracks wander."""
 
         def make(layer: Any, _stack: Stack) -> tuple[Any, Any]:
-            params, sites = self.diffusion.form.params(), self._sites(layer)
+            params, sites, points = self.diffusion.form.params(), self._sites(layer), self.points_box.layer()
 
             def take(found: Any) -> None:
-                self.diffusion.show_diffusion(found)
+                self.diffusion.show_diffusion(found, points)
                 self.run_bar.say("Diffusion measured.")
 
             return (lambda *_, **__: pipeline.diffusion(sites, params)), take

@@ -19,11 +19,12 @@ class DiffusionParams(Params):
         "displacement. auto: covariance, but fit where places are off by more than they move in a frame, and where "
         "they are exact.",
     )
-    localisation: Literal["fit", "none"] = field(
-        "fit",
+    localisation: Literal["auto", "fit", "none"] = field(
+        "auto",
         "Error of places",
-        "fit: places are measured and have an error, which is found too. none: places are exact, as those of a lattice "
-        "that sites hop on; that a hop is often taken back then is movement, not error.",
+        "auto: none where sites lie at the very same point whenever they are at a place of the lattice, else fit. fit: "
+        "places are measured and have an error, which is found too. none: places are exact, as those of a lattice that "
+        "sites hop on; that a hop is often taken back then is movement, not error.",
     )
     exposure: float = field(
         0.0,
