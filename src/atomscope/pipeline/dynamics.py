@@ -17,6 +17,8 @@ from atomscope.pipeline.track_units import frame_time, pixel_size, table_of
 _MOST_STATES = 200
 #: Sites nearer than this to each other, px, were put there.
 _SAME_PX = 1e-3
+#: So many rows are looked at first: most often they tell.
+_AT_FIRST = 20_000
 
 if TYPE_CHECKING:
     from atomscope.dynamics.diffusion import Diffusion
@@ -86,10 +88,14 @@ def _of_places(table: pd.DataFrame, places: np.ndarray, rows: np.ndarray) -> boo
     known = table["lattice_site"].to_numpy(np.float64, na_value=-1)[rows]
     if not (known >= 0).all():
         return False
-    of, at = pd.factorize(known)[0], places[rows]
+    return all(_same(known[few], places[rows[few]]) for few in (slice(_AT_FIRST), slice(None)))
+
+
+def _same(known: np.ndarray, at: np.ndarray) -> bool:
+    of = pd.factorize(known)[0]
     first = np.full((of.max() + 1, 2), np.nan)
     first[of[::-1]] = at[::-1]
-    return bool(len(first) < len(rows) and (np.abs(at - first[of]) < _SAME_PX).all())
+    return bool(len(first) < len(of) and (np.abs(at - first[of]) < _SAME_PX).all())
 
 
 def transitions(

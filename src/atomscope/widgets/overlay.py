@@ -96,12 +96,13 @@ def colour_by(points: Points, column: str, colormap: str | None = None, bar: boo
         return
     features, shown = kwargs["features"], kwargs["face_color"]
     points.face_color_mode = "direct"  # else all points are coloured anew by each line below
-    if features[shown].dtype != np.float32:
+    if features[shown].dtype.kind != "f":
         # napari takes a column of few whole numbers for classes
         features = features.assign(**{shown: features[shown].astype(np.float32)})
     if features is not points.features:
         points.features = features
     points.face_colormap = kwargs["face_colormap"]
+    points.face_contrast_limits = kwargs["face_contrast_limits"]
     points.face_color = shown
     if points.face_color_mode != "colormap":
         points.face_color_mode = "colormap"
