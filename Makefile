@@ -69,6 +69,8 @@ docs: system $(STAMP)
 	$(PY) docs/screenshots_structure.py
 	$(PY) docs/make_family_screenshots.py
 	$(PY) docs/make_scan_screenshots.py
+	$(PY) docs/make_movie_screenshots.py
+	$(PY) docs/make_path_screenshots.py
 
 clean:
 	rm -rf $(VENV) demo_out build dist

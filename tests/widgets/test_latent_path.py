@@ -153,3 +153,16 @@ def test_it_keeps_up_with_a_hundred_thousand_sites(explorer, qtbot):
         steps.append(time.perf_counter() - began)
     print(f"path {sorted(times)[3]:.3f} s, mark {sorted(steps)[10]:.4f} s")
     assert min(times) < 0.25 and sorted(steps)[10] < 0.1
+
+
+def test_sites_that_are_rings_are_coloured_when_the_explorer_shows_them(make_napari_viewer_proxy, qtbot):
+    viewer = make_napari_viewer_proxy(show=True)
+    data, features = cycling(8, 10)
+    viewer.add_image(np.zeros((10, 96, 96), np.uint8))
+    layer = viewer.add_points(data, features=features, face_color="transparent", border_color="orange")
+    widget = LatentExplorerWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Latent explorer")
+    assert widget.colour_box.currentText() == "z1"
+    assert (np.asarray(layer.face_color)[:, 3] > 0.5).all()
+    assert len(np.unique(np.asarray(layer.face_color), axis=0)) > 20
+    widget.runner.drop()

@@ -20,7 +20,7 @@ from atomscope.widgets.jobs import show_error
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.linking import SelectionLink
 from atomscope.widgets.manifold_box import ManifoldBox
-from atomscope.widgets.overlay import colour_by, colour_columns, coloured_by, has_latents, is_image
+from atomscope.widgets.overlay import colour_by, colour_columns, coloured_by, colourless, has_latents, is_image
 from atomscope.widgets.panel import Panel, RunBar, button, note, row_label
 from atomscope.widgets.path_item import PathBox
 from atomscope.widgets.scatter import LatentScatter
@@ -113,7 +113,7 @@ class LatentExplorerWidget(Panel):
         self.link.follow(points)
         self.run_bar.allow("" if points is not None else "Train a model first.")
         self._fill_boxes()
-        self._redraw()
+        self._colour_chosen() if colourless(points) else self._redraw()
         self.extras.follow(points, self.colour_box.currentText())
         self.hover.forget()
         self.manifold.follow(points)

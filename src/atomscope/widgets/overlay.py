@@ -116,6 +116,11 @@ def coloured_by(points: Points | None) -> str:
     return "" if points is None else str(points.metadata.get(KEY, {}).get("color", ""))
 
 
+def colourless(points: Points | None) -> bool:
+    """Whether points have nothing to show in a plot: rings, whose inside is transparent."""
+    return points is not None and len(points.data) > 0 and not np.asarray(points.face_color)[:, 3].any()
+
+
 def show_colour_bar(points: Points, on: bool) -> None:
     """Show or hide the colour bar of a Points layer, where napari has one (0.9)."""
     bar = getattr(points, "face_colorbar", None)
