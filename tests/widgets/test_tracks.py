@@ -123,3 +123,28 @@ def test_transitions_of_places(dock, qtbot):
     from qtpy.QtWidgets import QApplication
 
     assert "probability" in QApplication.clipboard().text() and "mean_s" in QApplication.clipboard().text()
+
+
+def test_a_frame_time_can_be_given(dock, qtbot):
+    assert "2 s (movie)" in dock.time_box.text()
+    press(dock, qtbot, dock.places_button)
+    dock.states.only.setCurrentText("B")
+    press(dock, qtbot, dock.states.button)
+    slow = dock.states.told.text()
+    dock.time_box.setValue(0.5)
+    press(dock, qtbot, dock.states.button)
+
+    def lasts(text):
+        return float(text.split("vacancy lasts ")[1].split()[0])
+
+    assert lasts(dock.states.told.text()) == pytest.approx(lasts(slow) / 4, rel=0.01)
+    dock.form.set(dock.form.params().replace(by="lattice", kinds=("vacancy",)))
+    press(dock, qtbot, dock.run_bar.button)
+    press(dock, qtbot, dock.diffusion.button)
+    quick = float(dock.diffusion.told.text().split("D = ")[1].split()[0])
+    dock.time_box.setValue(0)
+    press(dock, qtbot, dock.diffusion.button)
+    assert quick == pytest.approx(4 * float(dock.diffusion.told.text().split("D = ")[1].split()[0]), rel=0.01)
+    dock.time_box.lineEdit().setText("0.25")
+    dock.time_box.interpretText()
+    assert dock.time_box.seconds == 0.25

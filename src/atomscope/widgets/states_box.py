@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from atomscope import pipeline
 from atomscope.data import Sites
 from atomscope.errors import InputError
 from atomscope.widgets.panel import button, note
@@ -97,8 +99,8 @@ class StatesBox(QWidget):
             part.hide()
         self.told.setText("")
 
-    def chosen(self, sites: Sites) -> tuple[Sites, str, int]:
-        """Return the sites to be measured, with what is followed as their track, the column of states, and the lag.
+    def work(self, sites: Sites, frame_time_s: float | None) -> Callable[..., tuple[Any, pd.DataFrame]]:
+        """Return what measures the transitions and how long states last, as is chosen here.
 
         Raises
         ------
@@ -110,8 +112,14 @@ class StatesBox(QWidget):
             table = table[table["sublattice"].astype(str) == only]
         if not len(table) or not self.states.currentText():
             raise InputError("transitions: wanted linked sites with a column of states; read the occupancy, or cluster")
-        track = table[_FOLLOWED[self.follow.currentText()]]
-        return sites.with_table(table.assign(track=track)), self.states.currentText(), self.lag.value()
+        followed = sites.with_table(table.assign(track=table[_FOLLOWED[self.follow.currentText()]]))
+        column, lag = self.states.currentText(), self.lag.value()
+
+        def measure(*_: Any, **__: Any) -> tuple[Any, pd.DataFrame]:
+            found = pipeline.transitions(followed, column=column, lag=lag, frame_time_s=frame_time_s)
+            return found, pipeline.dwell_times(followed, column, frame_time_s=frame_time_s)
+
+        return measure
 
     def show_transitions(self, found: Any, dwell: pd.DataFrame) -> None:
         """Show what was measured."""

@@ -18,6 +18,7 @@ from atomscope.widgets.bridge import current_frame, sites_of, stack_of, write_co
 from atomscope.widgets.diffusion_box import DiffusionBox
 from atomscope.widgets.drift_box import DriftBox
 from atomscope.widgets.form import ParamsForm
+from atomscope.widgets.frame_time import FrameTime
 from atomscope.widgets.layerbox import LayerBox
 from atomscope.widgets.over_time_box import OverTimeBox
 from atomscope.widgets.overlay import add_or_replace, colour_by, is_image, is_points, points_layer, tracks_layer
@@ -45,6 +46,8 @@ class TracksWidget(Panel):
         rows = self.rows()
         rows.addRow(row_label("Movie"), self.image_box)
         rows.addRow(row_label("Sites"), self.points_box)
+        self.time_box = FrameTime()
+        rows.addRow(row_label("Frame time"), self.time_box)
         self.heading("Drift", "How far the content of each frame has moved. Nothing is resampled.")
         self.drift = DriftBox(self.viewer, self._go_to)
         self.body.addWidget(self.drift)
@@ -95,6 +98,7 @@ class TracksWidget(Panel):
 
     def _layers_changed(self, *_: Any) -> None:
         self.drift.show_image(self.image_box.layer())
+        self.time_box.show_movie((self._movie() or (None, None))[1])
         self.diffusion.show_points(self.points_box.layer())
         self.states.forget()
         self._fill_series()
@@ -146,8 +150,6 @@ class TracksWidget(Panel):
 
         title = f"{name} of {layer.name}"
         self.runner.start(title, work, on_done=done, on_error=self._failed, total=stack.n_frames)
-
-    # drift and places
 
     def measure_drift(self) -> None:
         """Measure how far each frame has moved."""
@@ -271,13 +273,14 @@ class TracksWidget(Panel):
         """Measure how fast the tracks wander."""
 
         def make(layer: Any, _stack: Stack) -> tuple[Any, Any]:
-            params, sites, points = self.diffusion.form.params(), self._sites(layer), self.points_box.layer()
+            params, time = self.diffusion.form.params(), self.time_box.seconds
+            sites, points = self._sites(layer), self.points_box.layer()
 
             def take(found: Any) -> None:
                 self.diffusion.show_diffusion(found, points)
                 self.run_bar.say("Diffusion measured.")
 
-            return (lambda *_, **__: pipeline.diffusion(sites, params)), take
+            return (lambda *_, **__: pipeline.diffusion(sites, params, frame_time_s=time)), take
 
         self._start("Diffusion", make)
 
@@ -285,10 +288,7 @@ class TracksWidget(Panel):
         """Measure how sites change between states."""
 
         def make(layer: Any, _stack: Stack) -> tuple[Any, Any]:
-            sites, column, lag = self.states.chosen(self._sites(layer))
-
-            def work(*_: Any, **__: Any) -> Any:
-                return pipeline.transitions(sites, column=column, lag=lag), pipeline.dwell_times(sites, column)
+            work = self.states.work(self._sites(layer), self.time_box.seconds)
 
             def take(found: Any) -> None:
                 self.states.show_transitions(*found)
