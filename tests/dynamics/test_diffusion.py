@@ -186,3 +186,9 @@ def test_units_that_cannot_be_are_refused():
         diffusion(sites)
     with pytest.raises(ParameterError, match="fit_lags"):
         diffusion(table, fit_lags=(3, 3))
+
+
+def test_what_is_told_has_an_interval_only_where_there_is_one():
+    many, few = (diffusion(walks(3e-4, tracks=n, frames=30), **KNOWN) for n in (40, 5))
+    assert f"{many.ci[0]:.4g} to {many.ci[1]:.4g}" in many.told() and "40 tracks" in many.told()
+    assert "no interval" in few.told() and "nan" not in few.told()

@@ -301,3 +301,12 @@ def test_predictions_tell_a_direction_where_there_is_one_and_none_where_not(fold
     assert np.mean([f.p < 0.05 for f in one_way]) > 0.9
     assert np.mean([f.easier > 0 for f in one_way]) > 0.9  # all ends in the same state: easy to tell
     assert list(one_way[0].table()["direction"]) == ["forward", "reverse"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_states_produce_nothing_at_all(seed):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame({"track": np.repeat(np.arange(30), 40), "frame": np.tile(np.arange(40), 30)})
+    found = irreversibility(table.assign(cluster=(rng.random(len(table)) < 0.3).astype(int)))
+    assert found.entropy == 0 and found.entropy_ci == (0, 0)
+    assert (found.pairs["cycling"] == 0).all()

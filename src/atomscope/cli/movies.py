@@ -115,9 +115,7 @@ def dynamics(
             raise InputError(f"--only {only}: {sites} has no column {name!r}; it has {', '.join(table.table.columns)}")
         table = table.with_table(table.table[table.table[name].astype(str) == value])
     found = pipeline.diffusion(table, take(DiffusionParams, values), pixel_nm=pixel_nm, frame_time_s=frame_time_s)
-    click.echo(
-        f"{count(found.n_tracks, 'track')}: D = {found.D:.4g} {found.unit} ({found.ci[0]:.4g} to {found.ci[1]:.4g})"
-    )
+    click.echo(found.told())
     for line in found.notes:
         click.echo(f"  {line}")
     tables = {"diffusion": found.table(), "msd": found.msd}

@@ -70,6 +70,12 @@ class Diffusion:
         """Return a row an estimator: D, its interval, the error of a place; units in the names."""
         return self.estimates.copy()
 
+    def told(self) -> str:
+        """Return D with its interval, and of how many tracks, as a line of text."""
+        low, high = self.ci
+        between = f"{low:.4g} to {high:.4g}" if np.isfinite([low, high]).all() else "no interval"
+        return f"D = {self.D:.4g} {self.unit} ({between}), {counted(self.n_tracks, 'track')}"
+
 
 def best_lags(noise: float, frames: float) -> int:
     """Return with how many lags a line tells D best (Michalet and Berglund 2012, eq. for the slope).

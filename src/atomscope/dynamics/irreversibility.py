@@ -15,6 +15,8 @@ from atomscope.dynamics.reversal import FEWEST_TRACKS, bundled, chance, drawn_se
 
 #: Jumps each way that are taken as seen beforehand, between states between which any was seen.
 _PRIOR = 0.5
+#: A net flux below this part of the fluxes themselves is rounding.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def measure_irreversibility(
             "low": low,
             "high": high,
             "p": each,
-            "cycling": (flux - flux.T)[up],
+            "cycling": net_flux(flux, flux.T)[up],
         }
     )
     if time is not None:
@@ -215,6 +217,12 @@ def long_run(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return matrix, shares
 
 
+def net_flux(there: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """Return the difference of fluxes, exactly 0 where it is but the rounding of equal ones."""
+    net = there - back
+    return np.where(np.abs(net) < _ROUNDING * (there + back), 0.0, net)
+
+
 def entropy_of(counts: np.ndarray) -> np.ndarray:
     """Return what cycles produce in the long run, kB a jump's time: sum of net flux times the logarithm of the ratio.
 
@@ -226,7 +234,7 @@ def entropy_of(counts: np.ndarray) -> np.ndarray:
     flux = shares[..., None] * matrix
     other = flux.transpose(0, 2, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        each = np.where((flux > 0) & (other > 0), (flux - other) * np.log(flux / other), 0.0)
+        each = np.where((flux > 0) & (other > 0), net_flux(flux, other) * np.log(flux / other), 0.0)
     out = np.asarray(each.sum((1, 2)) / 2)
     return np.where(np.isnan(shares).any(1), np.nan, out)
 

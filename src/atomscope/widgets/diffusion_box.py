@@ -8,7 +8,6 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from atomscope.data import counted
 from atomscope.data.params import DiffusionParams
 from atomscope.widgets.curve import Curve
 from atomscope.widgets.fold import Fold
@@ -65,6 +64,4 @@ class DiffusionBox(QWidget):
         sd = None if error is None else found.msd[error].to_numpy()
         self.plot.show_curve(found.msd[lag].to_numpy(), found.msd[value].to_numpy(), sd)
         self.plot.show()
-        between = f"{found.ci[0]:.3g} to {found.ci[1]:.3g}"
-        head = f"D = {found.D:.3g} {found.unit} ({between}), {counted(found.n_tracks, 'track')}"
-        self.told.setText("\n".join([head, *found.notes]))
+        self.told.setText("\n".join([found.told(), *found.notes]))

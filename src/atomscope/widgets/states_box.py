@@ -144,7 +144,7 @@ class StatesBox(QWidget):
         slow = found.timescales
         name = next(c for c in ("timescale_s", "timescale") if c in slow)
         told = [f"Slowest timescale: {v:.3g} {unit}." for v in slow[name].to_numpy()[:1] if np.isfinite(v)]
-        lasts = [_lasts(row, unit) for _, row in dwell.iterrows() if np.isfinite(row[f"mean_{unit}"])]
+        lasts = [_lasts(row, unit) for _, row in dwell.iterrows() if row["runs"] > 0]
         self.told.setText("\n".join([*lasts, *told, *found.notes]))
         self._text = f"{found.table().to_csv(sep=chr(9), index=False)}\n{dwell.to_csv(sep=chr(9), index=False)}"
         self.copy.show()
@@ -172,5 +172,7 @@ class StatesBox(QWidget):
 
 
 def _lasts(row: pd.Series, unit: str) -> str:
+    if not np.isfinite(row[f"mean_{unit}"]):
+        return f"{row['state']} was not seen to end; it lasts {row[f'mean_low_{unit}']:.3g} {unit} or more."
     between = f"{row[f'mean_low_{unit}']:.3g} to {row[f'mean_high_{unit}']:.3g}"
     return f"{row['state']} lasts {row[f'mean_{unit}']:.3g} {unit} ({between})."
